@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Set up what a command needs: `setup.sh run` or `setup.sh test`. Quick when it is there already.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+group=${1:?usage: setup.sh run|test}
+venv=${VENV:-.venv}
+stamp="$venv/.evergreen-$group"
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+install_system() {
+    echo "Installing $* (system packages)..."
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# 1. A Python that is new enough, with venv.
+python=${PYTHON:-}
+if [ -z "$python" ]; then
+    for candidate in python3.12 python3.11 python3.13 python3; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$candidate; break; fi
+    done
+fi
+if [ -z "$python" ]; then
+    echo "Python 3.11 or newer is needed: install it, or name it with PYTHON=/path/to/python3." >&2
+    exit 1
+fi
+if [ ! -x "$venv/bin/python" ]; then
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || install_system python3-venv
+    echo "Making the environment $venv with $("$python" --version)..."
+    "$python" -m venv "$venv"
+fi
+
+# 2. The locked packages, and the project itself.
+if [ ! -f "$stamp" ] || [ requirements.lock -nt "$stamp" ] || [ requirements-test.lock -nt "$stamp" ] || [ pyproject.toml -nt "$stamp" ]; then
+    locks=(-r requirements.lock)
+    [ "$group" = test ] && locks+=(-r requirements-test.lock)
+    echo "Installing the locked packages for '$group' (the first time this downloads several hundred megabytes)..."
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "${locks[@]}"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+    touch "$stamp"
+fi
+
+# 3. A browser for the browser tests.
+if [ "$group" = test ] && [ -z "${CHROMIUM:-}" ] && ! command -v chromium >/dev/null; then
+    install_system chromium fonts-dejavu-core
+fi

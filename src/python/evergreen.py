@@ -1,0 +1,68 @@
+"""The command line of the application: `evergreen run`, `evergreen demo`."""
+
+import argparse
+import os
+import sys
+import threading
+from pathlib import Path
+
+import demo
+import inference.bundled
+import paths
+from irislite import cli
+from irislite.errors import IrisliteError
+
+PRODUCTION_FILE = Path(__file__).resolve().parent / "production.py"
+TABLE = "iris.Review"
+
+
+def prepare(home: Path) -> bool:
+    """Put the bundled model and the review table in place. True if this is the very first start."""
+    from irislite.sql import Tables
+
+    first = not (home / "messages.db").exists()
+    inference.bundled.install(paths.model_root(), print)
+    tables = Tables(home)
+    if TABLE not in tables.tables():
+        report = tables.load_csv(TABLE, paths.project_root() / "misc" / "reviews.csv", mode="append")
+        print(f"{TABLE} has {report.rows:,} rows, from misc/reviews.csv.")
+    tables.close()
+    return first
+
+
+def run() -> None:
+    """Start the production and serve it; on the very first start the main job runs by itself."""
+    home = cli.home_of(PRODUCTION_FILE)
+    first = prepare(home) and os.environ.get("EVERGREEN_DEMO", "1") != "0"
+
+    def ready(url: str) -> None:
+        if first:
+            print("This is the first start: the main job runs once, so that the first question gets a good answer.\n")
+            threading.Thread(target=demo.run_quietly, args=(url, home), name="demo", daemon=True).start()
+
+    cli.run(PRODUCTION_FILE, ready)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The `evergreen` command."""
+    parser = argparse.ArgumentParser(prog="evergreen", description="Hugging Face models at work in a production.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run", help="start the production; portal and REST on HOST:PORT")
+    commands.add_parser("demo", help="the main job against the running production: train, compare, promote, ask")
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "run":
+            run()
+        else:
+            _, port = cli.address()
+            demo.run(os.environ.get("IOP_URL", f"http://localhost:{port}"), cli.home_of(PRODUCTION_FILE))
+    except (IrisliteError, demo.DemoError, OSError) as error:
+        print(f"evergreen: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

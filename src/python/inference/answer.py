@@ -1,0 +1,55 @@
+"""What an inference gives back: an output that JSON can carry, and pictures."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+Log = Callable[[str], None]
+"""Takes one line for the event log."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An encoded picture; `title` says in words what it shows."""
+
+    media_type: str
+    data: bytes = field(repr=False)
+    width: int
+    height: int
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`output` holds only what `json.dumps` takes; `note` is what the reader should know, or ''."""
+
+    output: Any
+    images: tuple[Picture, ...] = ()
+    note: str = ""
+
+
+def json_safe(value: Any, picture: Callable[[Any], Any]) -> Any:
+    """`value` with arrays and tensors as lists, numbers as Python's, keys as text, and NaN or infinity as None.
+
+    Every PIL image in it is replaced by what `picture(image)` returns.
+    Raises TypeError for anything that has no JSON form.
+    """
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, Enum):
+        return json_safe(value.value, picture)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): json_safe(part, picture) for key, part in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [json_safe(part, picture) for part in value]
+    if hasattr(value, "tolist"):  # numpy's and torch's numbers and arrays
+        return json_safe(value.tolist(), picture)
+    if type(value).__module__.startswith("PIL."):
+        return picture(value)
+    if hasattr(value, "messages"):  # a chat of a text-generation pipeline
+        return json_safe(value.messages, picture)
+    raise TypeError(f"A pipeline's {type(value).__name__} has no JSON form; report it with the task and the model.")

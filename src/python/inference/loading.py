@@ -1,0 +1,185 @@
+"""Loads one model folder as a transformers pipeline, and finds out whether all of it was trained."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inference.answer import Log
+from inference.errors import ModelBroken, OptionUnknown, TaskMismatch
+from inference.folder import defect
+from inference.tasks import Task
+
+_ONE_AT_A_TIME = threading.Lock()  # two loads at once would double the peak of memory and race in lazy imports
+_OURS = {
+    *("num_labels", "dtype", "torch_dtype", "model_kwargs", "revision", "token"),
+    *("trust_remote_code", "device_map", "config"),
+}
+_COMPONENTS = ("tokenizer", "feature_extractor", "image_processor", "video_processor", "processor")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A pipeline ready to be called; `note` says what of the model is untrained, or ''."""
+
+    pipeline: Any
+    note: str
+
+
+def load(folder: Path, task: Task, options: Mapping[str, Any], log: Log) -> Loaded:
+    """Load the model in `folder` for `task`: fp32 unless `dtype` says otherwise, safetensors only.
+
+    Raises `ModelBroken`, `TaskMismatch` or `OptionUnknown`.
+    """
+    if problem := defect(folder):
+        raise ModelBroken(f"The model folder {folder} {problem}. Copy the whole model there, or promote another.")
+    with _ONE_AT_A_TIME:
+        _quieten()
+        from huggingface_hub.errors import StrictDataclassError
+        from safetensors import SafetensorError
+
+        try:
+            model, missing = _load_model(folder, task, options, log)
+            pipeline = _assemble(folder, task, options, model)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, SafetensorError) as error:
+            if isinstance(error, ModelBroken | OptionUnknown | TaskMismatch):
+                raise
+            raise ModelBroken(_explain(folder, task, options, error)) from error
+        except (ImportError, StrictDataclassError) as error:
+            raise ModelBroken(_explain(folder, task, options, error)) from error
+        _bound_tokenizer(folder, pipeline)
+    return Loaded(pipeline, _untrained(task, model, missing))
+
+
+def _quieten() -> None:
+    """No progress bars and no advice on standard error: what matters goes to the event log."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+
+
+def _load_model(folder: Path, task: Task, options: Mapping[str, Any], log: Log) -> tuple[Any, list[str]]:
+    """The model, and the names of the weights that its files do not hold."""
+    from transformers import AutoConfig
+
+    trust = bool(options.get("trust_remote_code"))
+    source = str(options.get("config") or folder)
+    config = AutoConfig.from_pretrained(source, trust_remote_code=trust)
+    auto_class = _auto_class(folder, task, config, trust)
+    keywords = {"use_safetensors": True, **_model_kwargs(options), "dtype": _dtype(options), "trust_remote_code": trust}
+    if options.get("device_map") is not None:
+        keywords["device_map"] = options["device_map"]
+    model, info = auto_class.from_pretrained(folder, config=config, output_loading_info=True, **keywords)
+    missing = sorted(info["missing_keys"])
+    labels = options.get("num_labels")
+    if labels is not None and labels != config.num_labels:
+        if not _outside_base(model, missing):
+            log(f"num_labels={labels} is not used: {folder.name} is trained for {config.num_labels} labels.")
+            return model, missing
+        if not isinstance(labels, int) or isinstance(labels, bool) or labels < 1:
+            raise OptionUnknown(f"num_labels={labels!r} is no whole number above 0. Correct it in the item's settings.")
+        config = AutoConfig.from_pretrained(source, trust_remote_code=trust, num_labels=labels)
+        model = auto_class.from_pretrained(folder, config=config, **keywords)
+    return model, missing
+
+
+def _auto_class(folder: Path, task: Task, config: Any, trust: bool) -> Any:
+    for auto_class in task.auto_classes:
+        remote = trust and auto_class.__name__ in (getattr(config, "auto_map", None) or {})
+        if remote or type(config) in auto_class._model_mapping:
+            return auto_class
+    from transformers.pipelines import SUPPORTED_TASKS
+
+    able = sorted(
+        name
+        for name, entry in SUPPORTED_TASKS.items()
+        if any(type(config) in auto._model_mapping for auto in entry["pt"])
+    )
+    raise TaskMismatch(
+        f"The model in {folder} is a {config.model_type} and cannot do the task {task.name}. "
+        + (f"Set task to one it can do: {', '.join(able)}." if able else "Choose another model.")
+    )
+
+
+def _model_kwargs(options: Mapping[str, Any]) -> dict[str, Any]:
+    given = options.get("model_kwargs") or {}
+    if not isinstance(given, dict):
+        raise OptionUnknown('model_kwargs must be a JSON object, such as {"attn_implementation": "eager"}. Correct it.')
+    return given
+
+
+def _dtype(options: Mapping[str, Any]) -> Any:
+    import torch
+
+    name = options.get("dtype") or options.get("torch_dtype") or "float32"
+    kind = getattr(torch, str(name).removeprefix("torch."), None)
+    if name == "auto" or isinstance(kind, torch.dtype):
+        return name if name == "auto" else kind
+    raise OptionUnknown(f"dtype={name!r} is no number format. Set dtype to float32, bfloat16, float16 or auto.")
+
+
+def _assemble(folder: Path, task: Task, options: Mapping[str, Any], model: Any) -> Any:
+    from transformers import pipelines
+
+    parts = {name: str(folder) for name in _COMPONENTS if getattr(task.pipeline_class, f"_load_{name}") is not False}
+    given = {name: value for name, value in options.items() if name not in _OURS}
+    return pipelines.pipeline(
+        task.name,
+        model=model,
+        config=str(folder),
+        trust_remote_code=bool(options.get("trust_remote_code")),
+        **{**parts, **given},
+    )
+
+
+def _bound_tokenizer(folder: Path, pipeline: Any) -> None:
+    """Refuse a tokenizer without a vocabulary, and give one without a limit the model's."""
+    tokenizer = pipeline.tokenizer
+    if tokenizer is None:
+        return
+    names = {"tokenizer.json", *type(tokenizer).vocab_files_names.values()}
+    if type(tokenizer).vocab_files_names and not any((folder / name).is_file() for name in names):
+        raise ModelBroken(
+            f"The model folder {folder} has no vocabulary ({' or '.join(sorted(names))}), so the model cannot read. "
+            "Copy the tokenizer's files there."
+        )
+    positions = getattr(pipeline.model.config, "max_position_embeddings", None)
+    if tokenizer.model_max_length > 1_000_000 and isinstance(positions, int) and positions > 0:
+        tokenizer.model_max_length = positions
+
+
+def _outside_base(model: Any, missing: list[str]) -> list[str]:
+    """The missing weights of the head: all that do not belong to the body that heads share."""
+    if model.base_model is model:
+        return []
+    return [name for name in missing if not name.startswith(f"{model.base_model_prefix}.")]
+
+
+def _untrained(task: Task, model: Any, missing: list[str]) -> str:
+    head = _outside_base(model, missing)
+    if head:
+        part = "classification head" if task.name.endswith("-classification") else f"{task.name} head"
+        return (
+            f"The {part} of this model is untrained: {len(head)} of its weights are not in the model's files and were "
+            "drawn at random, so its answers mean nothing yet; run a training first, then promote its model."
+        )
+    body = [name for name in missing if "pooler" not in name]
+    if body:
+        return (
+            f"{len(body)} weights of this model are not in its files and were drawn at random (first: {body[0]}), so "
+            "its answers mean nothing; copy the whole model, or train it first."
+        )
+    return ""
+
+
+def _explain(folder: Path, task: Task, options: Mapping[str, Any], error: Exception) -> str:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
+    reason = f"{type(error).__name__}: {reason}"
+    cure = "Check the model's files"
+    if "timm" in str(error).lower():
+        cure = "Its backbone needs the package timm; set revision=no_timm and download it anew, or install timm"
+    given = [f"{name}={value}" for name, value in options.items() if name != "token"]
+    settings = f" and the settings {', '.join(given)}" if given else ""
+    return f"The model in {folder} could not be set up for the task {task.name} ({reason}). {cure}{settings}."

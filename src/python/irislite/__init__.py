@@ -1,0 +1,1 @@
+"""irislite: an embedded runtime that hosts `iop` productions without InterSystems IRIS."""

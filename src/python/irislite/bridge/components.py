@@ -1,0 +1,191 @@
+"""Python components: load a class, tell its kind, its settings, the requests it takes."""
+
+import dataclasses
+import importlib
+import inspect
+import re
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import iop
+from iop.messages.dispatch import create_dispatch
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from irislite.config import PLUMBING, SETTINGS_TEXT, Item
+from irislite.errors import BadRequest, ProductionError, near
+from irislite.header import BusinessType
+from irislite.productions import Component
+
+_import_lock = threading.Lock()
+_CASTS: dict[str, Callable[[str], Any]] = {
+    "Integer": int,
+    "Numeric": float,
+    "Boolean": lambda text: text.strip().lower() in ("1", "true", "yes", "on"),
+}
+# Built-in classes of IRIS that stand for "a Python class named by the item's own settings".
+_GENERIC = {"IOP.BusinessService", "IOP.BusinessProcess", "IOP.BusinessOperation"}
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredSetting:
+    """A setting as the component's class declares it."""
+
+    name: str
+    type: str
+    default: Any
+    required: bool
+    category: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestClass:
+    """A message class an item handles, with a JSON template to start from."""
+
+    name: str
+    template: dict[str, Any]
+    description: str
+
+
+def load(item: Item, components: dict[str, Component]) -> Any:
+    """The Python class of an item. Raises `ProductionError` that says what is wrong and what to do."""
+    module, classname = item.setting("%module"), item.setting("%classname")
+    classpaths = item.setting("%classpaths") or ""
+    if item.class_name not in _GENERIC or not module or not classname:
+        component = components.get(item.class_name)
+        if component is None:
+            raise ProductionError(
+                f"The class {item.class_name!r} of {item.name} is not registered: irislite hosts Python components. "
+                f"Register it in CLASSES or PRODUCTIONS of the settings file.{near(item.class_name, components)}"
+            )
+        module, classname, classpaths = component.module, component.classname, component.classpaths
+    return import_class(module, classname, classpaths)
+
+
+def import_class(module: str, classname: str, classpaths: str) -> Any:
+    """Import a class with its folders on the path. What the import raises is raised on."""
+    with _import_lock:
+        for folder in reversed([part for part in re.split(r"[|:]", classpaths) if part]):
+            if folder not in sys.path:
+                sys.path.insert(0, str(Path(folder)))
+        found = getattr(importlib.import_module(module), classname, None)
+    if not inspect.isclass(found):
+        raise ProductionError(f"The module {module} has no class {classname}: correct the name in the settings file.")
+    return found
+
+
+def kind(component: Any) -> BusinessType:
+    """Whether a component is a service, a process or an operation."""
+    for base, business_type in (
+        (iop.BusinessService, BusinessType.SERVICE),
+        (iop.BusinessProcess, BusinessType.PROCESS),
+        (iop.BusinessOperation, BusinessType.OPERATION),
+    ):
+        if issubclass(component, base):
+            return business_type
+    return BusinessType.UNKNOWN
+
+
+def build(component: Any) -> Any:
+    """An instance as IRIS makes it: `__init__` is not called."""
+    return component.__new__(component)
+
+
+def declared_settings(component: Any) -> list[DeclaredSetting]:
+    """The settings the class declares, in the order of their names."""
+    return [
+        DeclaredSetting(name, type_, default, bool(required), category, description)
+        for name, type_, default, required, category, description, *_ in component._get_properties()
+    ]
+
+
+def apply_settings(instance: Any, item: Item) -> list[str]:
+    """Set an item's settings on its instance: first the lines of `%settings`, then its Host settings.
+
+    The values of `%settings` stay text; Host settings that the class declares get its types.
+    Returns a sentence for each setting that could not be set.
+    """
+    problems: list[str] = []
+    types = {declared.name: declared.type for declared in declared_settings(type(instance))}
+    values: list[tuple[str, Any]] = []
+    for line in (item.setting(SETTINGS_TEXT) or "").replace("\r", "").split("\n"):
+        name, _, text = line.partition("=")
+        if name.strip():
+            values.append((name.strip(), text))
+    for (target, name), text in item.settings.items():
+        if target != "Host" or name in PLUMBING or name == SETTINGS_TEXT or text == "":
+            continue
+        if name not in types:
+            problems.append(f"The setting {name} has no effect: neither irislite nor the component knows it.")
+            continue
+        try:
+            values.append((name, _CASTS.get(types[name], str)(text)))
+        except ValueError:
+            problems.append(f"The setting {name} is {text!r}: it must be of type {types[name]}.")
+    for name, value in values:
+        try:
+            setattr(instance, name, value)
+        except (AttributeError, TypeError, ValueError) as error:
+            problems.append(f"The setting {name} could not be set: {error}.")
+    return problems
+
+
+def request_classes(component: Any) -> list[RequestClass]:
+    """The message classes that the component has handlers for."""
+    instance = build(component)
+    create_dispatch(instance)
+    classes = []
+    for name, method in instance.DISPATCH:
+        module, _, classname = name.rpartition(".")
+        found = getattr(sys.modules.get(module), classname, None)
+        if inspect.isclass(found):
+            text = inspect.getdoc(getattr(component, method)) or inspect.getdoc(found) or ""
+            classes.append(RequestClass(name, template(found), text.split("\n\n")[0]))
+    return sorted(classes, key=lambda request_class: request_class.name)
+
+
+def template(message: type) -> dict[str, Any]:
+    """A JSON object to start from: the class's own `EXAMPLE` if it has one, else its fields with their defaults."""
+    example = getattr(message, "EXAMPLE", None)
+    if isinstance(example, dict):
+        return dict(example)
+    if issubclass(message, BaseModel):
+        return {
+            name: "" if field.default is PydanticUndefined else field.default
+            for name, field in message.model_fields.items()
+        }
+    if dataclasses.is_dataclass(message):
+        return {
+            field.name: "" if field.default is dataclasses.MISSING else field.default
+            for field in dataclasses.fields(message)
+        }
+    return {}
+
+
+def check_request_class(name: str) -> None:
+    """Raise `BadRequest` with what to do if `name` is no message class that can be imported."""
+    module, _, classname = name.rpartition(".")
+    if not module:
+        raise BadRequest(f"The class name {name!r} has no module: write it as in msg.MLRequest.")
+    try:
+        with _import_lock:
+            found = getattr(importlib.import_module(module), classname, None)
+    except ImportError as error:
+        raise BadRequest(
+            f"The class {name!r} cannot be imported: {error}. Write the Python name, as in msg.MLRequest."
+        ) from error
+    if not inspect.isclass(found):
+        names = [key for key, value in vars(sys.modules[module]).items() if is_message(value)]
+        raise BadRequest(f"The module {module!r} has no class {classname!r}.{near(classname, names)}")
+    if not is_message(found):
+        raise BadRequest(f"{name} is no message class: it must extend iop.Message or iop.PydanticMessage.")
+
+
+def is_message(value: Any) -> bool:
+    """Whether `value` is a class that a request's JSON can be made into."""
+    return inspect.isclass(value) and issubclass(value, (iop.Message, BaseModel))

@@ -1,0 +1,185 @@
+"""What a component calls on `iris_handle`: sends, replies, persistent properties."""
+
+import time
+from collections.abc import Callable
+from typing import Any, ClassVar, NoReturn
+
+from irislite.bridge.objects import IrisObject, Ref, to_body, to_object
+from irislite.bridge.status import OK, ErrorStatus
+from irislite.errors import IrisliteError, NotSupported, RequestTimeout
+from irislite.header import Header
+from irislite.router import Call, Router, Sender
+from irislite.store import ProcessState
+
+NO_TIMEOUT = -1
+
+
+class Handle(IrisObject):
+    """The handle of a service or an operation; one thread uses it at a time.
+
+    `session_id` is the session that sends belong to; 0 lets the next send start one.
+    """
+
+    classes: ClassVar[tuple[str, ...]] = ("IOP.Common", "Ens.Host", "%RegisteredObject")
+
+    def __init__(self, sender: Sender, router: Router) -> None:
+        self.sender = sender
+        self.session_id = 0
+        self._router = router
+        self._calls: dict[int, Call] = {}
+        self.component: Any = None
+
+    def GetClass(self) -> Any:
+        return self.component
+
+    def ForceSessionId(self) -> int:
+        self.session_id = 0
+        return OK
+
+    @property
+    def _SessionId(self) -> str:
+        return str(self.session_id) if self.session_id else ""
+
+    @_SessionId.setter
+    def _SessionId(self, value: Any) -> None:
+        self.session_id = int(value or 0)
+
+    @property
+    def _ConfigName(self) -> str:
+        return self.sender.config_name
+
+    def dispatchSendRequestSync(
+        self, target: str, request: Any, timeout: float = NO_TIMEOUT, description: str | None = None
+    ) -> Any:
+        call = self._call(target, request, description)
+        if not call.wait(None if timeout == NO_TIMEOUT else timeout):
+            self._router.forget(call)
+            raise RequestTimeout(f"{target} did not answer within {timeout:g} s: allow it more time, or send async.")
+        return self._answer(call)
+
+    def dispatchSendRequestAsync(self, target: str, request: Any, description: str | None = None) -> None:
+        header = self._router.send_async(self.sender, target, to_body(request), self.session_id, description or "")
+        self.session_id = header.session_id
+
+    def dispatchSendRequestSyncMultiple(self, call_list: list[Any], timeout: float = NO_TIMEOUT) -> list[Any]:
+        deadline = None if timeout == NO_TIMEOUT else time.monotonic() + timeout
+        calls = [self._call(entry.TargetDispatchName, entry.Request, None) for entry in call_list]
+        for entry, call in zip(call_list, calls, strict=True):
+            # IRIS's response codes: 1 answered, 0 not in time, 2 the target failed.
+            if not call.wait(None if deadline is None else max(0.0, deadline - time.monotonic())):
+                self._router.forget(call)
+                entry.Response, entry.ResponseCode = None, 0
+                continue
+            try:
+                entry.Response, entry.ResponseCode = self._answer(call), 1
+            except IrisliteError:
+                entry.Response, entry.ResponseCode = None, 2
+        return call_list
+
+    def dispatchSendRequestAsyncNG(
+        self,
+        target: str,
+        request: Any,
+        timeout: float,
+        description: str | None,
+        ref_id: Ref,
+        ref_queue: Ref,
+        ref_end: Ref,
+    ) -> int:
+        call = self._call(target, request, description)
+        header_id = call.header.id if call.header is not None else 0
+        self._calls[header_id] = call
+        ref_id.value, ref_queue.value = header_id, f"_SyncCall:{header_id}"
+        ref_end.value = "" if timeout == NO_TIMEOUT else time.monotonic() + timeout
+        return OK
+
+    def dispatchIsRequestDone(
+        self, timeout: float, end: Any, _queue: str, header_id: int, ref_response: Ref
+    ) -> int | ErrorStatus:
+        call = self._calls[header_id]
+        if call.done:
+            del self._calls[header_id]
+            try:
+                ref_response.value = self._answer(call)
+            except IrisliteError as error:
+                return ErrorStatus(str(error))
+            return 2
+        if timeout != NO_TIMEOUT and time.monotonic() >= end:
+            del self._calls[header_id]
+            self._router.forget(call)
+            return ErrorStatus(f"The request was not answered within {timeout:g} s: allow it more time.")
+        return 1
+
+    def _call(self, target: str, request: Any, description: str | None) -> Call:
+        call = self._router.call(self.sender, target, to_body(request), self.session_id, description or "")
+        if call.header is not None:
+            self.session_id = call.header.session_id
+        return call
+
+    @staticmethod
+    def _answer(call: Call) -> Any:
+        body = call.answer()
+        return to_object(body, call.response.message_body_id if call.response is not None else 0)
+
+
+class ProcessHandle(Handle):
+    """The handle of a business process, for the time of one of its messages.
+
+    Asynchronous requests are kept in `calls` and stored with the process's state at the end
+    of the message, in one transaction; `flush` stores them earlier, before the process waits.
+    """
+
+    classes: ClassVar[tuple[str, ...]] = (
+        "IOP.BusinessProcess",
+        "IOP.Common",
+        "Ens.BusinessProcess",
+        "Ens.Host",
+        "%RegisteredObject",
+    )
+
+    def __init__(
+        self,
+        sender: Sender,
+        router: Router,
+        state: ProcessState,
+        primary: Header,
+        flush: Callable[["ProcessHandle"], None],
+    ) -> None:
+        super().__init__(sender, router)
+        self.session_id = primary.session_id
+        self.state = state
+        self.primary = primary
+        self.calls: list[tuple[str, Any, bool, str, str]] = []
+        self._flush = flush
+
+    def dispatchSendRequestSync(
+        self, target: str, request: Any, timeout: float = NO_TIMEOUT, description: str | None = None
+    ) -> Any:
+        self._flush(self)
+        return super().dispatchSendRequestSync(target, request, timeout, description)
+
+    def dispatchSendRequestAsync(  # type: ignore[override] # IRIS's signature for processes is another one
+        self, target: str, request: Any, response_required: int = 1, completion_key: str | None = None,
+        description: str | None = None,
+    ) -> None:  # fmt: skip
+        self._router.address(target, waits=False)  # an unknown target is told to the sender, not to the log
+        self.calls.append((target, to_body(request), bool(response_required), completion_key or "", description or ""))
+
+    def dispatchReply(self, response: Any) -> int:
+        if not self.state.replied:
+            self.state.replied = True
+            self._router.reply(self.primary, to_body(response)).wait()
+        return OK
+
+    def dispatchSetTimer(self, _timeout: Any, _completion_key: str | None = None) -> NoReturn:
+        raise NotSupported(
+            "set_timer is not supported by this version of irislite: wait in the target, or run on IRIS."
+        )
+
+    def setPersistentProperty(self, name: str, value: Any) -> int:
+        self.state.properties[name] = value
+        return OK
+
+    def getPersistentProperty(self, name: str) -> Any:
+        # A property that was never saved raises, and `iop` then leaves the class's default.
+        return self.state.properties[name]

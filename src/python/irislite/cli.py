@@ -1,0 +1,181 @@
+"""The command line: `irislite run`, `irislite load`, `irislite trace`."""
+
+import argparse
+import json
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from irislite.errors import IrisliteError
+
+DEFAULT_PORT = 52795
+DEFAULT_HOST = "127.0.0.1"
+HOME_NAME = ".irislite"
+PORTAL_PATH = "/csp/irisapp/EnsPortal.ProductionConfig.zen?PRODUCTION={production}"
+
+
+def home_of(file: Path) -> Path:
+    """The data folder of a production: `IRISLITE_HOME`, or `.irislite` beside its file."""
+    override = os.environ.get("IRISLITE_HOME")
+    return Path(override) if override else file.resolve().parent / HOME_NAME
+
+
+def find_home() -> Path:
+    """The data folder for commands that name no production: `IRISLITE_HOME`, or the one below this folder."""
+    override = os.environ.get("IRISLITE_HOME")
+    if override:
+        return Path(override)
+    found = [folder for pattern in ("", "*/", "*/*/") for folder in Path.cwd().glob(pattern + HOME_NAME)]
+    if len(found) != 1:
+        told = f"several: {', '.join(map(str, found))}" if found else "none"
+        raise IrisliteError(
+            f"Which data folder? Below {Path.cwd()} there is {told}. Name it with --home or in IRISLITE_HOME; "
+            "`irislite run FILE` makes it beside the file."
+        )
+    return found[0]
+
+
+def address() -> tuple[str, int]:
+    """Host and port to serve on, from `HOST` and `PORT`. Raises `IrisliteError` for what is no port."""
+    text = os.environ.get("PORT", str(DEFAULT_PORT))
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise IrisliteError(f"PORT is {text!r}: set it to a number from 1 to 65535.")
+    return os.environ.get("HOST", DEFAULT_HOST), int(text)
+
+
+def run(file: Path, ready: Callable[[str], None] = lambda url: None) -> None:
+    """Start the first production of a settings or production file and serve it until Ctrl-C.
+
+    `ready(url)` is called in the main thread as soon as portal and REST answer; it must not block.
+    """
+    # The web side is heavy: the other commands do without it.
+    from irislite.director import Director
+    from irislite.web.accounts import Accounts
+    from irislite.web.app import create_app
+    from irislite.web.server import serve
+
+    host, port = address()
+    home = home_of(file)
+    director = Director(home, os.environ.get("IRISLITE_SYNCHRONOUS", "FULL"), echo=_echo)
+    try:
+        accounts = Accounts.open(home, os.environ.get("IRISUSERNAME"), os.environ.get("IRISPASSWORD"))
+        production = director.load(file)
+        director.start(production)
+        shown = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host  # noqa: S104 - compared, not bound
+        url = f"http://{shown}:{port}"
+
+        def announce() -> None:
+            print(f"\n  {production} is {director.status()['status']}.\n")
+            print(f"  Portal    {url}{PORTAL_PATH.format(production=production)}")
+            print(f"  REST      {url}/api/iop      (IOP_URL={url} for the iop command line)")
+            print(f"  Sign in   {accounts.username}", end="")
+            print(f" / {accounts.made}   (kept in {home / 'password'})" if accounts.made else "")
+            print("  Stop      Ctrl-C\n", flush=True)
+            ready(url)
+
+        serve(create_app(director, accounts), host, port, announce)
+    finally:
+        director.close()
+
+
+def load(table: str, file: Path, replace: bool, home: Path) -> int:
+    """Load a CSV file into a SQL table. Returns the number of rows that could not be loaded."""
+    from irislite.sql import Tables
+
+    started = time.monotonic()
+    shown_at = 0.0
+
+    def progress(rows: int, done: int, total: int) -> None:
+        nonlocal shown_at
+        if time.monotonic() - shown_at >= 0.5:
+            shown_at = time.monotonic()
+            print(f"\r{rows:,} rows, {100 * done // max(total, 1)} %", end="", file=sys.stderr, flush=True)
+
+    report = Tables(home).load_csv(table, file, mode="replace" if replace else "append", progress=progress)
+    for line, reason in report.bad:
+        print(f"{file}:{line}: {reason}", file=sys.stderr)
+    done = "replaced by" if replace else "got"
+    print(f"\r{table} {done} {report.rows:,} rows in {time.monotonic() - started:.1f} s.", end="")
+    print(f" {report.bad_rows:,} rows were not loaded: see above." if report.bad_rows else "")
+    return report.bad_rows
+
+
+def trace(session_id: int, home: Path) -> None:
+    """Print a session: its messages in order, with what they carry. Works beside a running server."""
+    path = home / "messages.db"
+    if not path.is_file():
+        raise IrisliteError(f"There is no data folder {home}: name it with --home, or in IRISLITE_HOME.")
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    rows = connection.execute(
+        "SELECT h.id, h.type, h.status, h.time_created, h.source_config_name, h.target_config_name, h.error_text, "
+        "b.classname, b.content FROM message_header h LEFT JOIN message_body b ON b.id = h.message_body_id "
+        "WHERE h.session_id = ? ORDER BY h.id",
+        (session_id,),
+    ).fetchall()
+    if not rows:
+        raise IrisliteError(f"There is no session {session_id} in {home}: the portal's message list shows them.")
+    from irislite.header import MessageType, Status
+
+    for id_, type_, status, created, source, target, error, classname, content in rows:
+        arrow = "→" if type_ == MessageType.REQUEST else "⇢"
+        print(f"[{id_}] {created}  {source} {arrow} {target}  {classname or ''}  {Status(status).name.title()}")
+        if error:
+            print(f"      {error}")
+        if content:
+            print(f"      {_shortened(content)}")
+
+
+def _shortened(content: str, limit: int = 500) -> str:
+    try:
+        content = json.dumps(json.loads(content), ensure_ascii=False)
+    except ValueError:
+        pass  # a pickle's text: shown as it is
+    return content if len(content) <= limit else f"{content[:limit]}… ({len(content):,} characters)"
+
+
+def _echo(type: int, config_name: str, text: str) -> None:
+    from irislite.eventlog import LogType
+
+    if type in (LogType.ERROR, LogType.WARNING, LogType.ALERT):
+        print(f"{LogType(type).name.title()}  {config_name}  {text}", file=sys.stderr, flush=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The `irislite` command."""
+    parser = argparse.ArgumentParser(prog="irislite", description="Host an iop production without InterSystems IRIS.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run_command = commands.add_parser("run", help="start a production and serve portal and REST")
+    run_command.add_argument("file", type=Path, help="the settings or production file")
+    load_command = commands.add_parser("load", help="load a CSV file with a header row into a SQL table")
+    load_command.add_argument("table", help="the table, as in iris.Review")
+    load_command.add_argument("file", type=Path, help="the CSV file")
+    mode = load_command.add_mutually_exclusive_group()
+    mode.add_argument("--replace", action="store_true", help="replace the rows that are there")
+    mode.add_argument("--append", action="store_true", help="add to the rows that are there (the default)")
+    trace_command = commands.add_parser("trace", help="print the messages of a session")
+    trace_command.add_argument("session", type=int, help="the session's number")
+    for command in (load_command, trace_command):
+        command.add_argument(
+            "--home", type=Path, default=None, help="the data folder (default: IRISLITE_HOME, or the one found here)"
+        )
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "run":
+            run(options.file)
+        elif options.command == "load":
+            return 1 if load(options.table, options.file, options.replace, options.home or find_home()) else 0
+        else:
+            trace(options.session, options.home or find_home())
+    except (IrisliteError, OSError) as error:
+        print(f"irislite: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

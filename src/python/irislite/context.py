@@ -1,0 +1,17 @@
+"""Which item and message the running code works for: what the event log writes beside a text."""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The item, its job number, and the message at hand (0: none)."""
+
+    config_name: str = ""
+    job: int = 0
+    message_id: int = 0
+    session_id: int = 0
+
+
+current: ContextVar[Context] = ContextVar("irislite_context", default=Context())  # noqa: B039 - it is frozen

@@ -1,0 +1,69 @@
+"""The errors of the runtime. Each message ends with what to do."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class IrisliteError(Exception):
+    """The root of the tree."""
+
+
+class StoreError(IrisliteError, OSError):
+    """The store cannot be opened, read or written."""
+
+
+class DataFolderInUse(StoreError):
+    """Another process has the data folder."""
+
+
+class IllegalMove(IrisliteError, RuntimeError):
+    """A message cannot go from its status to the asked one."""
+
+
+class ProductionError(IrisliteError, ValueError):
+    """A production or an item is not as it must be."""
+
+
+class UnknownProduction(ProductionError, LookupError):
+    """No production has that name."""
+
+
+class UnknownItem(ProductionError, LookupError):
+    """No item has that name."""
+
+
+class UnknownSession(IrisliteError, LookupError):
+    """No session, or no message, has that id."""
+
+
+class ItemNotRunning(ProductionError, RuntimeError):
+    """The item, or its production, does not take messages now."""
+
+
+class BadRequest(IrisliteError, ValueError):
+    """A request's class or JSON is not as it must be."""
+
+
+class RequestFailed(IrisliteError, RuntimeError):
+    """The target answered with an error; the text is the target's."""
+
+
+class RequestTimeout(IrisliteError, TimeoutError):
+    """The target did not answer in time."""
+
+
+class NotSupported(IrisliteError, NotImplementedError):
+    """IRIS knows it, this runtime does not."""
+
+
+class ClassNotFound(IrisliteError, LookupError):
+    """`iris.cls` was asked for a class the runtime does not have."""
+
+
+def near(name: str, names: Iterable[str]) -> str:
+    """A sentence that names what was perhaps meant, or what there is; empty if there is nothing."""
+    known = sorted(names)
+    close = get_close_matches(name, known, n=3, cutoff=0.6)
+    if close:
+        return f" Did you mean {' or '.join(repr(match) for match in close)}?"
+    return f" There is: {', '.join(known)}." if known else ""

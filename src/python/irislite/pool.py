@@ -1,0 +1,198 @@
+"""The workers of one item: threads that take messages, call the component, store what came of it."""
+
+import itertools
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from enum import StrEnum
+
+from irislite import process
+from irislite.context import Context, current
+from irislite.database import Write
+from irislite.errors import IllegalMove
+from irislite.eventlog import EventLog, LogType
+from irislite.header import BusinessType
+from irislite.host import Host
+from irislite.queues import Queue
+from irislite.store import Entry
+
+# A member may be this many answers ahead of the disk: after a crash they are at most handled again.
+AHEAD = 32
+LOOK_UP_S = 1.0  # how often an idle member looks whether it should stop
+_job_numbers = itertools.count(1)
+
+
+class PoolState(StrEnum):
+    """What the workers of an item do, as operators say it."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    RUNNING = "running"
+    ERROR = "error"
+
+
+class Pool:
+    """`size` members that take messages for one item, or, as the actor pool, for several.
+
+    `host_of(config_name)` makes a host; every member makes its own. `names` are the items
+    whose components are started at once, so that a start that fails is seen at once.
+    """
+
+    def __init__(
+        self, name: str, size: int, queue: Queue | None, host_of: Callable[[str], Host], names: list[str], log: EventLog
+    ) -> None:
+        self.name = name
+        self._size = size
+        self._queue = queue
+        self._host_of = host_of
+        self.names = names
+        self._log = log
+        self._stopping = threading.Event()
+        self._settled = threading.Condition()
+        self._states: dict[int, PoolState] = {}
+        self._threads: list[threading.Thread] = []
+        self.error_text = ""
+        self.last_activity = 0.0  # seconds since the epoch
+        self.processed = 0
+        self.on_error: Callable[[], None] = lambda: None
+        self.after_message: Callable[[], None] = lambda: None
+
+    def start(self) -> None:
+        """Start the members; they set up their components in their own threads."""
+        for number in range(self._size):
+            self._states[number] = PoolState.STARTING
+            thread = threading.Thread(
+                target=self._run, args=(number,), name=f"irislite-{self.name}-{number}", daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
+
+    def settle(self, timeout_s: float) -> None:
+        """Wait until every member is up or has failed, at most `timeout_s` seconds."""
+        with self._settled:
+            self._settled.wait_for(lambda: self.state is not PoolState.STARTING, timeout_s)
+
+    def stop(self, timeout_s: float) -> bool:
+        """Let every member finish its message and stop. False if one still works after `timeout_s`."""
+        self._stopping.set()
+        if self._queue is not None:
+            self._queue.wake()
+        deadline = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    @property
+    def state(self) -> PoolState:
+        """The state of the item: in error if one member is, starting while one is."""
+        states = set(self._states.values())
+        for state in (PoolState.ERROR, PoolState.STARTING, PoolState.RUNNING):
+            if state in states:
+                return state
+        return PoolState.STOPPED
+
+    @property
+    def jobs(self) -> list[str]:
+        """The names of the members' threads that are alive."""
+        return [thread.name for thread in self._threads if thread.is_alive()]
+
+    # -- a member ------------------------------------------------------------------------
+
+    def _run(self, number: int) -> None:
+        context = Context(self.names[0] if len(self.names) == 1 else self.name, next(_job_numbers))
+        current.set(context)
+        hosts: dict[str, Host] = {}
+        try:
+            for name in self.names:
+                hosts[name] = self._host_of(name)
+                hosts[name].start()
+        except Exception as error:  # noqa: BLE001 - whatever the component raises: the item is in error, others go on
+            self.error_text = f"{type(error).__name__}: {error}"
+            self._log.add(
+                LogType.ERROR, f"The start failed: {self.error_text}", self.name, "OnInit", traceback.format_exc()
+            )
+            self.on_error()
+            self._move(number, PoolState.ERROR)
+            return
+        self._move(number, PoolState.RUNNING)
+        try:
+            if self._queue is not None:
+                self._take_messages(self._queue, hosts, context)
+            else:
+                self._poll(hosts[self.names[0]], context)
+        finally:
+            for host in hosts.values():
+                host.stop()
+            self._move(number, PoolState.STOPPED)
+
+    def _move(self, number: int, state: PoolState) -> None:
+        with self._settled:
+            self._states[number] = state
+            self._settled.notify_all()
+
+    def _take_messages(self, queue: Queue, hosts: dict[str, Host], context: Context) -> None:
+        ahead: deque[Write] = deque()
+        while not self._stopping.is_set():
+            entry = queue.take(0.0 if ahead else LOOK_UP_S)
+            if entry is None:
+                self._settle_writes(ahead, 0)
+                continue
+            header = entry.header
+            current.set(replace(context, config_name=header.target_config_name, message_id=header.id,
+                                session_id=header.session_id))  # fmt: skip
+            self.last_activity = time.time()
+            write = self._work(hosts[header.target_config_name], entry)
+            if write is not None:
+                ahead.append(write)
+            self.after_message()
+            queue.release(header.id)
+            self.processed += 1
+            current.set(context)
+            self._settle_writes(ahead, AHEAD)
+        self._settle_writes(ahead, 0)
+
+    def _settle_writes(self, ahead: deque[Write], keep: int) -> None:
+        while len(ahead) > keep:
+            try:
+                ahead.popleft().wait()
+            except IllegalMove as error:
+                self._log.add(LogType.WARNING, f"{error} Its answer was dropped.", self.name, "complete")
+
+    def _work(self, host: Host, entry: Entry) -> Write | None:
+        """Handle one message. The one place where whatever a component raises is caught."""
+        try:
+            if host.kind is BusinessType.PROCESS:
+                process.handle(host, entry)
+                return None
+            return host.router.complete(entry.header, host.operate(entry))
+        except Exception as error:  # noqa: BLE001 - the item goes on with the next message
+            text = f"{type(error).__name__}: {error}"
+            self._log.add(
+                LogType.ERROR, text, host.component_class.__name__, "MessageHeaderHandler", traceback.format_exc()
+            )
+            if host.kind is BusinessType.PROCESS:
+                process.fail(host, entry, text)
+                return None
+            return host.router.complete(entry.header, None, text)
+
+    def _poll(self, host: Host, context: Context) -> None:
+        """Call a polling service every `CallInterval` seconds; other services only wait to be called."""
+        interval_s = float(host.item.setting("CallInterval", "Adapter") or host.item.setting("CallInterval") or 5)
+        while not self._stopping.is_set():
+            host.instance._wait_for_next_call_interval = True  # a component that has more to fetch says False
+            if host.is_polled:
+                self.last_activity = time.time()
+                try:
+                    host.process_input()
+                    self.processed += 1
+                except Exception as error:  # noqa: BLE001 - the service is called again
+                    self._log.add(
+                        LogType.ERROR, f"{type(error).__name__}: {error}", host.component_class.__name__,
+                        "OnProcessInput", traceback.format_exc(),
+                    )  # fmt: skip
+                current.set(context)
+            if host.instance._wait_for_next_call_interval:
+                self._stopping.wait(interval_s)

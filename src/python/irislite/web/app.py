@@ -1,0 +1,74 @@
+"""The table of contents of URLs: REST for `iop`, JSON twin, old addresses, portal."""
+
+import re
+from urllib.parse import parse_qsl, urlencode
+
+from fastapi import FastAPI
+from starlette.responses import RedirectResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from irislite.director import Director
+from irislite.web import api, failures, guard, twin
+from irislite.web.accounts import Accounts
+
+PRODUCTION_PAGE = "/production"
+_OLD_PRODUCTION_PAGE = re.compile(r"/csp/[^/]+/EnsPortal\.ProductionConfig\.zen", re.IGNORECASE)
+
+
+def create_app(director: Director, accounts: Accounts, host: str = "127.0.0.1") -> FastAPI:
+    """Everything that is served: REST, JSON twin and portal. `host` is the name or address that is bound."""
+    from irislite.web import portal  # NiceGUI takes its time: REST alone does without it
+
+    app = create_api(director, accounts, host)
+    portal.mount(app, director, accounts)
+    return app
+
+
+def create_api(
+    director: Director, accounts: Accounts, host: str = "127.0.0.1", largest_body: int = guard.LARGEST_BODY
+) -> FastAPI:
+    """The same without the portal. `largest_body` is in bytes."""
+    app = FastAPI(
+        title="irislite",
+        description="The REST service of iop's command line, and the JSON twin of the portal's pages.",
+        version=api.VERSION,
+        docs_url=None,  # these pages load scripts from the internet
+        redoc_url=None,
+    )
+    app.state.director = director
+    app.add_api_route("/healthz", _health, summary="Whether the server answers", tags=["health"])
+    app.add_api_route("/", _home, include_in_schema=False, response_model=None)
+    app.include_router(api.router)
+    app.include_router(twin.router)
+    failures.register(app)
+    # The last one added is the first one asked.
+    app.add_middleware(OldAddresses)
+    app.add_middleware(failures.UnexpectedErrors, director=director)
+    app.add_middleware(guard.Guard, accounts=accounts, hosts=guard.allowed_hosts(host), largest_body=largest_body)
+    return app
+
+
+async def _health() -> dict[str, str]:
+    """Answers without an account, as long as the server answers at all."""
+    return {"status": "ok"}
+
+
+async def _home() -> RedirectResponse:
+    return RedirectResponse(PRODUCTION_PAGE)
+
+
+class OldAddresses:
+    """Middleware: the address under which IRIS shows a production leads to our page of it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _OLD_PRODUCTION_PAGE.fullmatch(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        query = {name.lower(): value for name, value in parse_qsl(scope["query_string"].decode("latin-1"))}
+        name = query.get("production")
+        await RedirectResponse(f"{PRODUCTION_PAGE}?{urlencode({'name': name})}" if name else PRODUCTION_PAGE)(
+            scope, receive, send
+        )

@@ -1,0 +1,156 @@
+"""The settings of one item as a form: each with its type, default and help; applied after a look at what changes."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from nicegui import ui
+from nicegui.elements.mixins.value_element import ValueElement
+
+from irislite.config import PLUMBING, SETTINGS_TEXT
+from irislite.director import SettingView
+from irislite.errors import IrisliteError
+from irislite.web import blocking
+from irislite.web.portal.controls import button, facts, notice, text
+from irislite.web.portal.layout import Portal
+
+_TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+Key = tuple[str, str]
+
+
+class SettingsForm:
+    """The form; `reload()` builds it anew after it was applied."""
+
+    def __init__(self, portal: Portal, name: str, reload: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._portal = portal
+        self._name = name
+        self._reload = reload
+        self._views: dict[Key, SettingView] = {}
+        self._inputs: dict[Key, ValueElement[Any]] = {}
+
+    async def build(self) -> None:
+        """Make the form here."""
+        director = self._portal.director
+        views, item = await asyncio.gather(
+            asyncio.to_thread(director.settings, self._name), asyncio.to_thread(director.item, self._name)
+        )
+        self._size = item.pool_size
+        for view in views:
+            if view.name not in PLUMBING:
+                self._views[(view.target, view.name)] = view
+                with ui.element("div").classes("setting"):
+                    self._inputs[(view.target, view.name)] = _input(view)
+                    _explain(view)
+        with ui.element("div").classes("setting"):
+            self._pool = ui.number("Pool size", value=item.pool_size, min=0, step=1, format="%d").props("outlined dense")
+            text("div", "How many messages are worked on at a time. 0: nobody, or for a process the shared actor pool.").classes(
+                "setting-note"
+            )
+        _where(views)
+        self._problem = ui.element("div")
+        with ui.element("div").classes("apply-bar row-wrap"):
+            button("Apply…", "check", self._apply, "primary")
+            button("Undo", "undo", self._reload, "quiet")
+
+    def _changes(self) -> dict[Key, str | None]:
+        """What was typed and is not what is set; None for back to the default."""
+        changes: dict[Key, str | None] = {}
+        for key, view in self._views.items():
+            typed = str(self._inputs[key].value or "").replace("\r\n", "\n")
+            if typed != _shown(view):
+                changes[key] = typed if typed else None
+        return changes
+
+    def _pool_size(self) -> int:
+        return self._size if self._pool.value is None else int(self._pool.value)
+
+    async def _apply(self) -> None:
+        changes, size = self._changes(), self._pool_size()
+        if not changes and size == self._size:
+            ui.notify("Nothing was changed.", position="top")
+            return
+        if not await self._confirmed(changes, size):
+            return
+        self._problem.clear()
+        try:
+            done = await blocking.run(self._portal.director.apply_settings, self._name, changes, size)
+        except IrisliteError as error:
+            with self._problem:
+                notice(f"The settings are kept, but: {error}", "bad")
+        else:
+            ui.notify(f"Applied to {self._name}: {'; '.join(done)}.", type="positive", position="top", multi_line=True)
+            await self._reload()
+        finally:
+            self._portal.fresh.forget()
+
+    async def _confirmed(self, changes: dict[Key, str | None], size: int) -> bool:
+        with ui.dialog() as dialog, ui.card().classes("ask"):
+            text("h2", f"Apply to {self._name}?").classes("question")
+            for key, new in changes.items():
+                view = self._views[key]
+                _change(view.name, _shown(view) or _default(view), new if new is not None else _default(view))
+            if size != self._size:
+                _change("Pool size", str(self._size), str(size))
+            ui.label(f"{self._name} is restarted; the other items go on.").classes("muted")
+            with ui.element("div").classes("ask-buttons"):
+                button("Cancel", on_click=lambda: dialog.submit(False))
+                button("Apply", on_click=lambda: dialog.submit(True), kind="primary").props("autofocus")
+        answer = await dialog
+        dialog.delete()
+        return bool(answer)
+
+
+def _input(view: SettingView) -> ValueElement[Any]:
+    """The control that fits a setting's type."""
+    label, value = view.name + (" *" if view.required else ""), _shown(view)
+    made: ValueElement[Any]
+    if view.name == SETTINGS_TEXT or "\n" in value:
+        made = ui.textarea(label, value=value).classes("mono").props("autogrow spellcheck=false")
+    elif view.type == "Boolean":
+        made = ui.select({"": _default(view), "1": "Yes", "0": "No"}, label=label, value=value)
+    else:
+        made = ui.input(label, value=value, placeholder=_default(view))
+        if view.type in ("Integer", "Numeric"):
+            made.props(f"inputmode={'numeric' if view.type == 'Integer' else 'decimal'}")
+    return made.props("outlined dense stack-label")
+
+
+def _explain(view: SettingView) -> None:
+    parts = [view.type] if view.name != SETTINGS_TEXT else []
+    if view.target != "Host":
+        parts.append(view.target)
+    if view.default not in ("", None):
+        parts.append(f"default {view.default}")
+    line = " · ".join(parts)
+    text("div", f"{view.description} ({line})" if view.description and line else view.description or line).classes(
+        "setting-note"
+    )
+
+
+def _where(views: list[SettingView]) -> None:
+    """Where the class is: to be read, not edited."""
+    plumbing = {view.name: view.value for view in views if view.name in PLUMBING and view.value}
+    if plumbing:
+        with ui.element("details"):
+            text("summary", "Where its class is")
+            facts(plumbing)
+
+
+def _shown(view: SettingView) -> str:
+    """A setting's text as the form shows it; empty where the default holds."""
+    value = (view.value or "").replace("\r\n", "\n")
+    if view.type == "Boolean" and view.name != SETTINGS_TEXT:
+        word = value.strip().lower()
+        return "1" if word in _TRUE else "0" if word in _FALSE else ""
+    return value
+
+
+def _default(view: SettingView) -> str:
+    return f"Default: {view.default}" if view.default not in ("", None) else "Not set"
+
+
+def _change(name: str, old: str, new: str) -> None:
+    with ui.element("div").classes("change"):
+        text("span", name).classes("what")
+        text("pre", old).classes("old").props('aria-label="old value"')
+        text("pre", new).classes("new").props('aria-label="new value"')

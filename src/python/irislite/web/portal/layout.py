@@ -1,0 +1,132 @@
+"""What every room gets: the engine with shared answers, and the frame around the page."""
+
+import hashlib
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nicegui import ui
+
+from irislite.director import Director, ItemView
+from irislite.eventlog import LogEntry
+from irislite.web.portal.controls import Pill, icon_button, text
+from irislite.web.portal.fresh import Fresh
+from irislite.web.portal.gate import ASSETS, SIGN_IN
+from irislite.web.portal.sessions import Sessions
+
+TICK_S = 1.0  # how often an open page looks for news
+SHARED_S = 0.8  # how old an answer that all pages share may be
+ASSETS_FOLDER = Path(__file__).parent / "assets"
+_VERSION = hashlib.sha256((ASSETS_FOLDER / "portal.css").read_bytes()).hexdigest()[:12]
+_HEAD = f'<link rel="stylesheet" href="{ASSETS}/portal.css?{_VERSION}">'
+# Follow the system, light, dark: the browser keeps the choice, so that the first paint is right.
+_LOOKS = {"": (None, "brightness_auto"), "light": (False, "light_mode"), "dark": (True, "dark_mode")}
+_LOOK_NAMES = {"": "Look: as the system", "light": "Look: light", "dark": "Look: dark"}
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One page: where it is, what it is called, how it looks in the list, and what builds it."""
+
+    path: str
+    title: str
+    icon: str
+    page: Callable[..., Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Portal:
+    """What the rooms work with. The answers that many pages ask for are shared among them."""
+
+    director: Director
+    sessions: Sessions
+    rooms: tuple[Room, ...]
+    fresh: Fresh = field(default_factory=Fresh)
+    body_classes: dict[int, str] = field(default_factory=dict)
+
+    async def status(self) -> dict[str, str]:
+        """The production's name and status."""
+        return await self.fresh.get("status", SHARED_S, self.director.status)
+
+    async def items(self) -> list[ItemView]:
+        """The items of the production."""
+        return await self.fresh.get("items", SHARED_S, self.director.items)
+
+    async def newest_log_id(self) -> int:
+        """The id of the last log entry, 0 for an empty log: cheap to ask whether there is news."""
+        newest: list[LogEntry] = await self.fresh.get("log", SHARED_S, lambda: self.director.eventlog.newest(1))
+        return newest[0].id if newest else 0
+
+    async def newest_message_id(self) -> int:
+        """The id of the last message, 0 if there is none."""
+        newest = await self.fresh.get("messages", SHARED_S, lambda: self.director.store.latest(1))
+        return newest[0].id if newest else 0
+
+
+@contextmanager
+def frame(portal: Portal, title: str, path: str) -> Iterator[ui.element]:
+    """The page around a room: who and what is on top, the rooms at the side, the room in the middle."""
+    ui.page_title(f"{title} · irislite")
+    ui.add_head_html(_HEAD)
+    request = ui.context.client.request
+    token, rooms = request.session.get("token", ""), portal.rooms
+    with ui.element("div").classes("frame"):
+        with ui.element("header").classes("top"):
+            with ui.element("a").classes("brand").props("href=/"):
+                ui.element("img").props(f'src={ASSETS}/leaf.svg alt=""')
+                text("span", "irislite").classes("wide")
+            with ui.element("a").classes("running").props(f"href={rooms[0].path}") as running:
+                pill = Pill("stopped")
+                name = text("span", "").classes("name")
+            running.set_visibility(path != rooms[0].path)  # the production's own page says it larger
+            ui.element("div").classes("grow")
+            _look_switch(request.cookies.get("look", ""))
+            with ui.element("form").props("method=post action=/signout"):
+                icon_button(f"Sign out {portal.sessions.account(token)}", "logout").props("type=submit")
+        with ui.element("nav").classes("rail").props('aria-label="Rooms"'):
+            for room in rooms:
+                with ui.element("a").props(f"href={room.path}" + (" aria-current=page" if room.path == path else "")):
+                    ui.icon(room.icon).props("aria-hidden=true")
+                    text("span", room.title)
+        room_element = ui.element("main").classes("room")
+    ui.skip_link("To the content", target=room_element)
+
+    async def tick() -> None:
+        if not portal.sessions.account(token):
+            ui.navigate.to(SIGN_IN)
+            return
+        status = await portal.status()
+        pill.show(status["status"])
+        name.text = status["production"]
+
+    ui.timer(TICK_S, tick)
+    with room_element:
+        yield room_element
+
+
+def _look_switch(look: str) -> None:
+    looks = list(_LOOKS)
+    current = look if look in _LOOKS else ""
+    dark = ui.dark_mode(_LOOKS[current][0])
+
+    def turn() -> None:
+        nonlocal current
+        current = looks[(looks.index(current) + 1) % len(looks)]
+        dark.value, switch.icon = _LOOKS[current]
+        switch.props.update({"aria-label": _LOOK_NAMES[current], "title": _LOOK_NAMES[current]})
+        switch.update()
+        age_s = 31536000 if current else 0
+        ui.run_javascript(f'document.cookie = "look={current}; path=/; max-age={age_s}; SameSite=Lax"')
+
+    switch = icon_button(_LOOK_NAMES[current], _LOOKS[current][1], turn)
+
+
+
+def head(title: str) -> ui.element:
+    """The room's name; what is made inside stands beside it."""
+    row = ui.element("div").classes("room-head")
+    with row:
+        text("h1", title)
+    return row

@@ -1,0 +1,173 @@
+"""The JSON twin of the portal's pages, under /api/irislite."""
+
+import json
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query
+
+from irislite import visualtrace
+from irislite.director import Director
+from irislite.eventlog import LogEntry, LogType
+from irislite.header import Header, MessageType, Status
+from irislite.web.api import Engine
+from irislite.web.failures import Failure
+from irislite.web.models import (
+    Body,
+    Changes,
+    Count,
+    Id,
+    Item,
+    LogLine,
+    Message,
+    Position,
+    RequestClass,
+    Session,
+    Setting,
+    SettingsChange,
+    Trace,
+    WholeMessage,
+)
+
+PAGE = 1_000  # log entries that are read at a time
+ItemName = Annotated[str, Path(description="The item's name, as in `Python.MLOperation`.")]
+LogTypeName = Literal["Assert", "Error", "Warning", "Info", "Trace", "Alert"]
+router = APIRouter(
+    prefix="/api/irislite",
+    tags=["irislite"],
+    responses={status: {"model": Failure} for status in (400, 404, 409, 422, 500)},
+)
+
+
+# The longer paths come first: an item's name may hold a slash.
+@router.get("/items")
+def items(director: Engine) -> list[Item]:
+    """The items of the running production, or of the default one."""
+    return [Item.model_validate(item) for item in director.items()]
+
+
+@router.get("/items/{name:path}/settings")
+def settings(director: Engine, name: ItemName) -> list[Setting]:
+    """An item's settings: those its class declares, and what else is set."""
+    return [Setting.model_validate(setting) for setting in director.settings(name)]
+
+
+@router.put("/items/{name:path}/settings")
+def apply_settings(director: Engine, name: ItemName, change: SettingsChange) -> Changes:
+    """Change settings and restart the item, alone."""
+    values = {(setting.target, setting.name): setting.value for setting in change.settings}
+    return Changes(changes=director.apply_settings(name, values, change.pool_size))
+
+
+@router.get("/items/{name:path}/requests")
+def requests(director: Engine, name: ItemName) -> list[RequestClass]:
+    """The message classes an item takes, each with a JSON object to start from."""
+    director.item(name)  # an unknown item is an error, not an empty list
+    return [RequestClass.model_validate(request) for request in director.request_classes(name)]
+
+
+@router.get("/items/{name:path}")
+def item(director: Engine, name: ItemName) -> Item:
+    """One item."""
+    return Item.model_validate(director.item(name))
+
+
+@router.get("/messages")
+def messages(
+    director: Engine,
+    limit: Count = 50,
+    before_id: Id | None = None,
+    target: Annotated[str | None, Query(description="Only messages to or from this item.")] = None,
+) -> list[Message]:
+    """The newest messages, newest first; `before_id` pages on."""
+    headers = director.store.latest(limit, before_id, target)
+    delivered = _delivered(director, headers)
+    return [_message(header, delivered) for header in headers]
+
+
+@router.get("/messages/{message_id}")
+def message(director: Engine, message_id: Id) -> WholeMessage:
+    """One message with its body."""
+    header = director.store.header(message_id)
+    return _whole_message(director, header, _delivered(director, [header]))
+
+
+@router.get("/sessions/{session_id}")
+def session(director: Engine, session_id: Id) -> Session:
+    """A session: its messages in order, their bodies, its log, its picture."""
+    headers = director.store.session(session_id)
+    delivered = _delivered(director, headers)
+    return Session(
+        session_id=session_id,
+        messages=[_whole_message(director, header, delivered) for header in headers],
+        trace=Trace.model_validate(visualtrace.build(headers, delivered)),
+        log=[LogLine.model_validate(entry) for entry in director.eventlog.of_session(session_id)],
+    )
+
+
+@router.get("/log")
+def log(
+    director: Engine,
+    top: Count = 100,
+    since_id: Position | None = None,
+    type: LogTypeName | None = None,
+    item: Annotated[str | None, Query(description="Only entries of this item.")] = None,
+    text: Annotated[str | None, Query(description="Only entries whose text holds this, in any case.")] = None,
+) -> list[LogLine]:
+    """The event log, newest first; or, with `since_id`, what came after it, oldest first."""
+    kind = LogType[type.upper()] if type is not None else None
+    if since_id is None:
+        entries = director.eventlog.newest(top, kind, item, text)
+    else:
+        entries = _log_since(director, since_id, top, kind, item, text)
+    return [LogLine.model_validate(entry) for entry in entries]
+
+
+def _log_since(
+    director: Director, entry_id: int, top: int, kind: LogType | None, item: str | None, text: str | None
+) -> list[LogEntry]:
+    """The first `top` entries after `entry_id` that fit; those that do not fit are read past."""
+    found: list[LogEntry] = []
+    while len(found) < top and (page := director.eventlog.since(entry_id, PAGE)):
+        found += [
+            entry
+            for entry in page
+            if (kind is None or entry.type is kind)
+            and (item is None or entry.config_name == item)
+            and (not text or text.lower() in entry.text.lower())
+        ]
+        entry_id = page[-1].id
+    return found[:top]
+
+
+def _delivered(director: Director, headers: Iterable[Header]) -> frozenset[int]:
+    """The ids of the messages that a pool member works on: memory alone knows, their rows say Queued."""
+    return frozenset(
+        header.id
+        for header in headers
+        if header.status is Status.QUEUED and header.id in director.router.queue(header.target_queue_name).claimed
+    )
+
+
+def _message(header: Header, delivered: frozenset[int]) -> Message:
+    shown = Message.model_validate(header)
+    return shown.model_copy(update={"status": "Delivered"}) if header.id in delivered else shown
+
+
+def _whole_message(director: Director, header: Header, delivered: frozenset[int]) -> WholeMessage:
+    body = director.store.body(header.message_body_id) if header.message_body_id else None
+    response_id = header.corresponding_message_id if header.type is MessageType.REQUEST else 0
+    return WholeMessage(
+        **_message(header, delivered).model_dump(),
+        body=Body(class_name=body.class_name, classname=body.classname, content=_content(body.content))
+        if body is not None
+        else None,
+        response_id=response_id or None,
+    )
+
+
+def _content(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text  # a pickle's text

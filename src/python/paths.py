@@ -1,0 +1,60 @@
+"""Where things lie: the project's root, the folders a request may name, the container's paths."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+CONTAINER_ROOT = "/irisdev/app"
+
+
+class PathNotAllowed(PermissionError):
+    """A request named a path outside the folders it may use."""
+
+
+def project_root() -> Path:
+    """The project's folder; `EVERGREEN_ROOT` overrides the place of this file."""
+    override = os.environ.get("EVERGREEN_ROOT")
+    return Path(override).resolve() if override else Path(__file__).resolve().parents[2]
+
+
+def model_root() -> Path:
+    """The folder that holds the model folders."""
+    return project_root() / "src" / "model"
+
+
+def allowed_roots() -> list[Path]:
+    """The folders a request may read: models, `misc/`, and those of `EVERGREEN_ALLOWED_PATHS`."""
+    extra = os.environ.get("EVERGREEN_ALLOWED_PATHS", "")
+    roots = [model_root(), project_root() / "misc", *(Path(p) for p in extra.split(os.pathsep) if p)]
+    return [root.resolve() for root in roots]
+
+
+def from_container(text: str) -> Path:
+    """The path that `text` means here.
+
+    A path below `/irisdev/app/` is the container's: off the container it means the
+    project's root. A relative path is relative to the project's root too.
+    """
+    root = project_root()
+    if text == CONTAINER_ROOT or text.startswith(CONTAINER_ROOT + "/"):
+        return root / text[len(CONTAINER_ROOT) :].lstrip("/")
+    return root / text  # an absolute `text` wins over the root
+
+
+def checked(text: str, roots: Iterable[Path] | None = None) -> Path:
+    """The resolved path that a request's `text` means, if it lies below an allowed folder.
+
+    Raises `PathNotAllowed` otherwise; symbolic links and `..` are followed first.
+    """
+    allowed = [root.resolve() for root in roots] if roots is not None else allowed_roots()
+    try:
+        path = from_container(text).resolve()
+    except (ValueError, RuntimeError, OSError) as error:  # a NUL byte, a loop of links, a name too long
+        raise PathNotAllowed(f"The path {text!r} cannot be used: {error}.") from error
+    if any(path.is_relative_to(root) for root in allowed):
+        return path
+    folders = ", ".join(str(root) for root in allowed)
+    raise PathNotAllowed(
+        f"The path {text!r} is outside the allowed folders ({folders}). Move the file into one of them, "
+        "or name its folder in the environment variable EVERGREEN_ALLOWED_PATHS."
+    )

@@ -1,0 +1,92 @@
+"""Every item of the production, its pool size and its settings, on one page."""
+
+from iop import Production
+
+import bo
+from paths import model_root
+from settings import format_lines
+
+BUNDLED_MODEL = "all-MiniLM-L6-v2"  # comes with the installation, so that everything works without a hub
+
+production = Production(
+    "iris.Production",
+    testing_enabled=True,
+    description="Hugging Face models at work: hosted, local, tuned on SQL rows.",
+)
+
+production.operation(
+    "HuggingFace API",
+    bo.HFOperation,
+    class_name="Python.HFOperation",
+    comment="Calls a hosted model: msg.HFRequest",
+)
+
+
+def local_model(item: str, **settings: str) -> None:
+    """An item whose model comes from the hub: disabled until the model's folder is there."""
+    name = settings["name"]
+    there = (model_root() / name).is_dir()
+    comment = f"Runs {name}: msg.MLRequest" if there else (
+        f"Its model is not in src/model/{name} yet. Enable the item to download it from {settings['model_url']}, "
+        "or put the folder there yourself."
+    )  # fmt: skip
+    production.operation(
+        item,
+        bo.MLOperation,
+        class_name="Python.MLOperation",
+        enabled=there,
+        comment=comment,
+        settings={"%settings": format_lines(settings)},
+    )
+
+
+local_model(
+    "HuggingFace gpt2 local",
+    model_url="https://huggingface.co/gpt2",
+    name="gpt2",
+    task="text-generation",
+)
+local_model(
+    "HuggingFace ner local",
+    name="camembert-ner",
+    model_url="https://huggingface.co/Jean-Baptiste/camembert-ner",
+    task="ner",
+    aggregation_strategy="simple",
+)
+local_model(
+    "HuggingFace bert local",
+    name="bert-base-uncased",
+    model_url="https://huggingface.co/bert-base-uncased",
+    task="fill-mask",
+)
+local_model(
+    "HuggingFace Image resnet local",
+    name="detr-resnet-50",
+    model_url="https://huggingface.co/facebook/detr-resnet-50",
+    task="object-detection",
+)
+local_model(
+    "HuggingFace Image panoptic local",
+    name="detr-resnet-50-panoptic",
+    model_url="https://huggingface.co/facebook/detr-resnet-50-panoptic",
+    task="image-segmentation",
+)
+
+production.operation(
+    "Python.MLOperation",
+    bo.MLOperation,
+    class_name="Python.MLOperation",
+    comment="Labels a text with the tuned model: msg.MLRequest",
+    settings={"%settings": format_lines({"name": BUNDLED_MODEL, "task": "text-classification", "num_labels": "5"})},
+)
+production.operation(
+    "Python.TuningOperation",
+    bo.TuningOperation,
+    class_name="Python.TuningOperation",
+    comment="Tunes a model on SQL rows and promotes it: msg.TrainRequest, msg.OverrideRequest",
+    settings={
+        "%settings": format_lines({"path": "/irisdev/app/src/model/", "model_name": BUNDLED_MODEL, "num_labels": "5"})
+    },
+)
+
+PRODUCTIONS = [production]

@@ -1,0 +1,15 @@
+"""The production of the browser tests."""
+
+import desk_hosts as hosts
+from iop import Production
+
+desk = Production("Desk.Production")
+desk.service("Review Feed", hosts.Feed, enabled=False, comment="Enabled at night only.")
+desk.process("Review Router", hosts.Router)
+desk.operation("Sentiment", hosts.Sentiment, pool_size=2, settings={"%settings": "name=reviews\ntask=text-classification"})
+desk.operation("Picture Detector", hosts.Detector)
+desk.operation("Trainer", hosts.Trainer)
+desk.operation("Fragile", hosts.Fragile)
+desk.operation("Broken Model", hosts.Broken)
+desk.operation("Spare", hosts.Sentiment, enabled=False, comment=f"Not wanted yet. {hosts.MARKUP}")
+PRODUCTIONS = [desk]

@@ -1,0 +1,18 @@
+"""Secrets never reach the disk."""
+
+import json
+
+import pytest
+
+from irislite.masking import MASK, masked
+
+
+@pytest.mark.parametrize("name", ["api_key", "apikey", "API_KEY", "hub_token", "password", "client_secret"])
+def test_a_secret_is_replaced_at_any_depth(name: str) -> None:
+    content = json.dumps({"a": [{name: "hush"}], name: "hush", "text": "the key to it"})
+    assert json.loads(masked(content)) == {"a": [{name: MASK}], name: MASK, "text": "the key to it"}
+
+
+@pytest.mark.parametrize("content", ['{"inputs": "a key"}', "no json: password", '{"max_tokens": 5}', '{"token": ""}'])
+def test_everything_else_stays(content: str) -> None:
+    assert masked(content) == content or json.loads(masked(content)) == json.loads(content)

@@ -1,0 +1,77 @@
+"""Order, claims, and queues longer than memory."""
+
+from pathlib import Path
+
+import pytest
+
+from irislite import queues
+from irislite.database import Database
+from irislite.header import Body, Draft, Priority
+from irislite.queues import Queue
+from irislite.store import Entry, Store
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    database = Database(tmp_path, "NORMAL")
+    yield Store(database)
+    database.close()
+
+
+def fill(store: Store, queue: Queue, priorities: list[Priority]) -> list[int]:
+    drafts = [Draft("Item", "Item", "me", Body("IOP.Message", "a.B", "{}"), priority=p) for p in priorities]
+    entries: list[Entry] = store.accept(drafts, lambda entries: [queue.put(entry) for entry in entries]).wait()
+    return [entry.header.id for entry in entries]
+
+
+def take_all(queue: Queue) -> list[int]:
+    taken = []
+    while (entry := queue.take(0)) is not None:
+        taken.append(entry.header.id)
+        queue.release(entry.header.id)
+    return taken
+
+
+def test_first_in_first_out_within_a_priority(store: Store) -> None:
+    queue = Queue("Item", store.queued, {})
+    ids = fill(store, queue, [Priority.ASYNC, Priority.SYNC, Priority.ASYNC, Priority.HIGH_SYNC])
+    assert queue.count == 4
+    assert take_all(queue) == [ids[3], ids[1], ids[0], ids[2]]
+    assert queue.count == 0
+
+
+def test_a_claim_is_known_until_it_is_released(store: Store) -> None:
+    queue = Queue("Item", store.queued, {})
+    (only,) = fill(store, queue, [Priority.ASYNC])
+    assert queue.take(0).header.id == only
+    assert queue.claimed == {only}
+    queue.release(only)
+    assert not queue.claimed
+
+
+def test_a_queue_longer_than_its_window_keeps_order_and_loses_nothing(store: Store, monkeypatch) -> None:
+    monkeypatch.setattr(queues, "WINDOW", 7)
+    queue = Queue("Item", store.queued, {})
+    ids = fill(store, queue, [Priority.ASYNC] * 50)
+    taken = [queue.take(0).header.id for _ in range(20)]
+    ids += fill(store, queue, [Priority.ASYNC] * 30)
+    assert queue.count == 60
+    assert taken + take_all(queue) == ids
+
+
+def test_what_an_earlier_run_left_comes_first(store: Store) -> None:
+    before = Queue("Item", store.queued, {})
+    old = fill(store, before, [Priority.ASYNC] * 3)
+    queue = Queue("Item", store.queued, {priority: n for (_, priority), n in store.queued_counts().items()})
+    new = fill(store, queue, [Priority.ASYNC] * 2)
+    assert queue.count == 5
+    assert take_all(queue) == old + new
+
+
+def test_a_large_body_is_not_kept_in_memory(store: Store) -> None:
+    queue = Queue("Item", store.queued, {})
+    body = Body("IOP.Message", "a.B", "x" * (queues.LARGE_BODY + 1))
+    store.accept([Draft("Item", "Item", "me", body)], lambda entries: [queue.put(e) for e in entries]).wait()
+    entry = queue.take(0)
+    assert entry.body is None
+    assert store.body(entry.header.message_body_id) == body

@@ -1,0 +1,56 @@
+"""A real server over a small production, for all tests of a module."""
+
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from irislite.director import Director
+from irislite.web.accounts import Accounts
+from irislite.web.app import create_api
+from irislite.web.server import Server, listen
+from runtime.web.sample import PASSWORD, Site, write_production
+
+
+@pytest.fixture(scope="module")
+def serving() -> Iterator[Callable[[Any], str]]:
+    """Serves an app on a free port in a thread, until the module's tests are done. Returns its URL."""
+    servers: list[tuple[Server, threading.Thread]] = []
+
+    def serve(app: Any) -> str:
+        listening, up = listen("127.0.0.1", 0), threading.Event()
+        server = Server(app, up.set)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        servers.append((server, thread))
+        assert up.wait(10)
+        return f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+    yield serve
+    for server, thread in servers:
+        server.should_exit = True
+        thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, serving: Callable[[Any], str]) -> Iterator[Site]:
+    """The small production, running, behind a server."""
+    folder = tmp_path_factory.mktemp("site")
+    module = f"web_{uuid.uuid4().hex}"
+    production = f"Web.P{module[4:12]}"
+    file = write_production(folder, production, module)
+    director = Director(folder / "home", synchronous="NORMAL")
+    accounts = Accounts.open(folder / "home", "SuperUser", PASSWORD)
+    try:
+        director.load(file)
+        director.start(production)
+        url = serving(create_api(director, accounts, largest_body=1_000_000))
+        yield Site(url, director, accounts, production, module, file)
+    finally:
+        director.close()
+        for name in [name for name in sys.modules if name.startswith(module)]:
+            del sys.modules[name]
+        sys.path[:] = [entry for entry in sys.path if not entry.startswith(str(folder))]
