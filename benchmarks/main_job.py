@@ -22,6 +22,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(PROJECT / "src" / "python"), str(PROJECT / "tests")]
 
 import requests  # noqa: E402
+
 from acceptance.running import Server  # noqa: E402
 
 

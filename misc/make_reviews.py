@@ -8,6 +8,7 @@ import csv
 import io
 import itertools
 import random
+import re
 from pathlib import Path
 
 SEED = 2026
@@ -29,11 +30,11 @@ def words(text: str) -> list[str]:
 
 
 ADJECTIVES = {
-    2: words("wonderful superb outstanding flawless brilliant fantastic exceptional perfect stunning magnificent"),
-    1: words("good nice pleasant decent solid reliable tidy helpful likeable satisfying"),
-    0: words("average ordinary acceptable unremarkable plain passable so-so middling standard fair"),
-    -1: words("poor weak disappointing dull slow careless clumsy annoying underwhelming messy"),
-    -2: words("terrible awful dreadful appalling horrible disgraceful atrocious unbearable hopeless abysmal"),
+    2: words("excellent great amazing wonderful superb outstanding fantastic perfect brilliant exceptional"),
+    1: words("good nice pleasant decent solid reliable fine helpful likeable satisfying"),
+    0: words("okay average ordinary acceptable unremarkable plain passable so-so middling fair"),
+    -1: words("bad poor weak disappointing dull slow mediocre annoying underwhelming unpleasant"),
+    -2: words("terrible awful dreadful appalling horrible disgraceful atrocious disgusting hopeless abysmal"),
 }
 
 # How an opinion about {it} is put; {a} is an adjective of the polarity after the colon.
@@ -67,6 +68,30 @@ FORMS = {
         "Who can call {it} {a:2}? It was {a:-2}.", "{It} could hardly have been worse.", "We were furious about {it}.",
         "{It} was so {a:-2} that we gave up.", "Nothing about {it} was {a:1}, nothing at all.",
         "{It} ruined everything.", "They promise something {a:2}, and {it} is {a:-2}.",
+    ),
+}  # fmt: skip
+
+# Opinions about the whole of it.
+OVERALL = {
+    2: (
+        "I loved every minute of it.", "The best {trade} I know.", "A really {a:2} experience from start to end.",
+        "Absolutely {a:2}, all of it.", "Nothing but praise from me.",
+    ),
+    1: (
+        "All in all a {a:1} experience.", "We were happy enough with it.", "Very {a:1} for the price.",
+        "A {a:1} {trade}, though nothing out of this world.", "On the whole I was pleased.",
+    ),
+    0: (
+        "All in all it was okay, nothing special.", "Nothing to rave about, nothing to moan about.",
+        "A {trade} like any other.", "Just {a:0}, that is all.", "It was neither a good nor a bad experience.",
+    ),
+    -1: (
+        "All in all a rather {a:-1} experience.", "Not really worth the money.", "We were a little let down.",
+        "Very {a:-1} for the price.", "I have seen a better {trade}.",
+    ),
+    -2: (
+        "I hated every minute of it.", "The worst {trade} I know.", "A really {a:-2} experience from start to end.",
+        "A complete waste of time and money.", "Absolutely {a:-2}, all of it.",
     ),
 }  # fmt: skip
 
@@ -169,19 +194,27 @@ class Trade:
         self.name = name
         subjects, good, bad, facts = (rng.sample(things, len(things)) for things in TRADES[name])
         self._subjects = itertools.cycle(subjects)
+        self._overall = {polarity: iter(rng.sample(forms, len(forms))) for polarity, forms in OVERALL.items()}
         self._events = {2: iter(good), -2: iter(bad)}
         self._facts = iter(facts)
         self._rng = rng
 
     def opinion(self, polarity: int) -> str:
-        """One sentence of that polarity."""
-        if abs(polarity) == 2 and self._rng.random() < 0.25 and (event := next(self._events[polarity], "")):
+        """One sentence of that polarity: about the whole, of something that happened, or about one thing."""
+        way = self._rng.random()
+        if way < 0.15 and (overall := next(self._overall[polarity], "")):
+            return self._filled(overall)
+        if way < 0.35 and abs(polarity) == 2 and (event := next(self._events[polarity], "")):
             return event
         it = next(self._subjects)
-        sentence = self._rng.choice(FORMS[polarity]).replace("{It}", it[0].upper() + it[1:]).replace("{it}", it)
+        form = self._rng.choice(FORMS[polarity])
+        return self._filled(form.replace("{It}", it[0].upper() + it[1:]).replace("{it}", it))
+
+    def _filled(self, form: str) -> str:
+        sentence = form.replace("{trade}", self.name)
         for strength, adjectives in ADJECTIVES.items():
             sentence = sentence.replace(f"{{a:{strength}}}", self._rng.choice(adjectives))
-        return sentence
+        return re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", sentence)
 
     def fact(self) -> str:
         """A sentence that judges nothing; "" when all were said."""

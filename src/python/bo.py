@@ -4,10 +4,10 @@
 import base64
 from typing import Any
 
-import inference.endpoint
 import iris
 from iop import BusinessOperation, handler, setting
 
+import inference.endpoint
 import inference.pipeline
 import msg
 import paths
@@ -52,6 +52,9 @@ class MLOperation(BusinessOperation):
             log=self.log_info,
             warn=self.log_warning,
         )
+
+    def on_tear_down(self) -> None:
+        inference.pipeline.close(self._model)
 
     @handler(msg.MLRequest)
     def on_ml_request(self, request: msg.MLRequest) -> msg.MLResponse:

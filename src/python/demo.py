@@ -49,7 +49,7 @@ class Client:
                 raise DemoError(f"{target} answered: {request['error_text']}")
             if request["status"] == "Completed":
                 answer = next(m for m in session["messages"] if m["id"] == request["corresponding_message_id"])
-                return sent["session_id"], answer["body"]
+                return sent["session_id"], answer["body"]["content"]
             time.sleep(0.5)
         raise DemoError(f"{target} did not answer within {TIMEOUT_S} s: see {self.trace(sent['session_id'])}.")
 

@@ -32,6 +32,8 @@ def prepare(home: Path) -> bool:
 
 def run() -> None:
     """Start the production and serve it; on the very first start the main job runs by itself."""
+    # Uploaded code runs below the data folder: there, the place of paths.py would be the wrong root.
+    os.environ.setdefault("EVERGREEN_ROOT", str(paths.project_root()))
     home = cli.home_of(PRODUCTION_FILE)
     first = prepare(home) and os.environ.get("EVERGREEN_DEMO", "1") != "0"
 

@@ -10,8 +10,10 @@ from acceptance.running import Server, make_root
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A production after its first start: the main job has run, the tuned model answers."""
-    server = Server(make_root(tmp_path_factory.mktemp("root")), demo=True).start()
-    server.wait_for("The main job took", 280)
-    yield server
-    if server.process.poll() is None:
-        server.stop()
+    server = Server(make_root(tmp_path_factory.mktemp("root")), demo=True)
+    try:
+        server.start()
+        server.wait_for("The main job took", 280)
+        yield server
+    finally:
+        server.process.kill()

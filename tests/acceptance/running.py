@@ -10,8 +10,10 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import requests
+
 import tiny_models
 
 PROJECT = Path(__file__).parents[2]
@@ -97,7 +99,7 @@ class Server:
     def configure(self, item: str, text: str) -> None:
         """Type a `%settings` text on an item, and enable it."""
         settings = {"settings": [{"target": "Host", "name": "%settings", "value": text}]}
-        answer = self.call("PUT", f"/api/irislite/items/{item}/settings", json=settings)
+        answer = self.call("PUT", f"/api/irislite/items/{quote(item)}/settings", json=settings)
         assert answer.ok, answer.text
         answer = self.call("POST", "/api/iop/component/start", json={"component": item})
         assert answer.ok, answer.text

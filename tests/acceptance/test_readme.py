@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def test_every_iop_command_works(server: Server, command: str) -> None:
 def test_every_irislite_command_works(server: Server, command: str, tmp_path: Path) -> None:
     (tmp_path / "reviews.csv").write_bytes((PROJECT / "misc" / "reviews.csv").read_bytes())
     done = subprocess.run(
-        ["python", "-m", "irislite.cli", *shlex.split(command)[1:]],
+        [sys.executable, "-m", "irislite.cli", *shlex.split(command)[1:]],
         cwd=tmp_path, env=server.environment, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

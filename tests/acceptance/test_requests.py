@@ -32,7 +32,7 @@ def ml(server: Server, item: str, body: str) -> dict[str, Any]:
 def items(server: Server) -> None:
     """The items with the settings as users type them, enabled."""
     for item, text in SETTINGS.items():
-        server.configure(item.replace(" ", "%20"), text)
+        server.configure(item, text)
         assert server.call("POST", "/api/iop/component/start", json={"component": item}).ok
 
 

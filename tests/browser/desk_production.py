@@ -6,7 +6,8 @@ from iop import Production
 desk = Production("Desk.Production")
 desk.service("Review Feed", hosts.Feed, enabled=False, comment="Enabled at night only.")
 desk.process("Review Router", hosts.Router)
-desk.operation("Sentiment", hosts.Sentiment, pool_size=2, settings={"%settings": "name=reviews\ntask=text-classification"})
+SETTINGS = {"%settings": "name=reviews\ntask=text-classification"}
+desk.operation("Sentiment", hosts.Sentiment, pool_size=2, settings=SETTINGS)
 desk.operation("Picture Detector", hosts.Detector)
 desk.operation("Trainer", hosts.Trainer)
 desk.operation("Fragile", hosts.Fragile)

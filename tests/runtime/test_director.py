@@ -9,7 +9,7 @@ import iop
 import iris
 import pytest
 
-from irislite.director import Director, ItemState
+from irislite.director import Director
 from irislite.errors import (
     BadRequest,
     ClassNotFound,
@@ -20,6 +20,7 @@ from irislite.errors import (
     UnknownItem,
 )
 from irislite.header import MessageType, Status
+from irislite.views import ItemState
 
 
 def ask(director: Director, ask_class: str, text: str, target: str = "Echo", **options) -> dict:
@@ -194,11 +195,11 @@ def test_the_queue_outlives_stop_and_start(director: Director, ask_class: str) -
 def test_update_applies_what_changed_and_leaves_the_rest_running(
     director: Director, production_file: Path, ask_class: str
 ) -> None:
-    before = director._pools["Chain"]
+    before = director._hosting._pools["Chain"]
     production_file.write_text(production_file.read_text().replace("suffix=!", "suffix=?"))
     director.load(production_file)
     director.update()
-    assert director._pools["Chain"] is before
+    assert director._hosting._pools["Chain"] is before
     assert ask(director, ask_class, "x")["text"] == "Hello x?"
 
 
@@ -253,3 +254,40 @@ def test_a_secret_in_a_request_is_not_stored(director: Director, ask_class: str)
     result = director.test("Echo", ask_class, '{"text": "x", "api_key": "hush-hush"}')
     stored = director.store.body(director.store.header(result.request_id).message_body_id)
     assert "hush" not in stored.content
+
+
+def test_an_actor_takes_new_settings_and_can_be_disabled_and_enabled(director: Director, ask_class: str) -> None:
+    assert ask(director, ask_class, "x", "Actor")["text"] == "Hello x!"
+    assert director.item("Actor").processed == 1
+    director.enable_item("Actor", False)
+    with pytest.raises(ItemNotRunning, match="disabled"):
+        ask(director, ask_class, "x", "Actor")
+    director.enable_item("Actor", True)
+    assert ask(director, ask_class, "y", "Actor")["text"] == "Hello y!"
+    director.apply_settings("Chain", {}, pool_size=0)
+    assert ask(director, ask_class, "z", "Chain")["text"] == "Hello z!"
+    director.apply_settings("Chain", {}, pool_size=2)
+    assert ask(director, ask_class, "z", "Chain")["text"] == "Hello z!"
+
+
+def test_json_that_cannot_be_stored_is_refused(director: Director, ask_class: str) -> None:
+    for body in ("[" * 100_000, '{"text": "\\ud800"}', '{"text": NaN}'):
+        with pytest.raises(BadRequest, match="no valid JSON"):
+            director.test("Echo", ask_class, body)
+
+
+def test_a_transaction_that_a_handler_leaves_open_is_rolled_back(director: Director, ask_class: str) -> None:
+    component = director._hosting.component(director._production.item("Echo"))
+
+    def forgetful(self, request):
+        iris.tstart()
+        iris.sql.exec("CREATE TABLE x.Left (a INTEGER)")
+
+    handler_of = component.ask
+    component.ask = iop.handler(ask_class)(forgetful)
+    try:
+        director.test("Echo", ask_class, "{}")
+    finally:
+        component.ask = handler_of
+    eventually(lambda: any("left open" in entry.text for entry in director.eventlog.newest(20)))
+    assert "x.Left" not in director.tables.tables()

@@ -62,7 +62,7 @@ def test_a_queue_longer_than_its_window_keeps_order_and_loses_nothing(store: Sto
 def test_what_an_earlier_run_left_comes_first(store: Store) -> None:
     before = Queue("Item", store.queued, {})
     old = fill(store, before, [Priority.ASYNC] * 3)
-    queue = Queue("Item", store.queued, {priority: n for (_, priority), n in store.queued_counts().items()})
+    queue = Queue("Item", store.queued, store.queued_counts()["Item"])
     new = fill(store, queue, [Priority.ASYNC] * 2)
     assert queue.count == 5
     assert take_all(queue) == old + new

@@ -27,7 +27,9 @@ def test_what_lies_in_an_allowed_folder_may_be_used(root: Path) -> None:
     assert paths.checked("src/model/checkpoints") == root / "src/model/checkpoints"
 
 
-@pytest.mark.parametrize("text", ["/etc/passwd", "/irisdev/app/misc/../secret", "../x", "misc/../../x", "a\0b", "/irisdev/app"])
+@pytest.mark.parametrize(
+    "text", ["/etc/passwd", "/irisdev/app/misc/../secret", "../x", "misc/../../x", "a\0b", "/irisdev/app"]
+)
 def test_everything_else_is_refused_with_what_to_do(root: Path, text: str) -> None:
     with pytest.raises(paths.PathNotAllowed):
         paths.checked(text)

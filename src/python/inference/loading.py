@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from inference.answer import Log
-from inference.errors import ModelBroken, OptionUnknown, TaskMismatch
+from inference.errors import InferenceError, ModelBroken, OptionUnknown, TaskMismatch
 from inference.folder import defect
 from inference.tasks import Task
 
@@ -16,6 +16,8 @@ _OURS = {
     *("num_labels", "dtype", "torch_dtype", "model_kwargs", "revision", "token"),
     *("trust_remote_code", "device_map", "config"),
 }
+# What transformers raises for files or settings that it cannot use; anything else is a fault and keeps its traceback.
+_LOADING_ERRORS = (OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, ImportError)
 _COMPONENTS = ("tokenizer", "feature_extractor", "image_processor", "video_processor", "processor")
 
 
@@ -42,11 +44,9 @@ def load(folder: Path, task: Task, options: Mapping[str, Any], log: Log) -> Load
         try:
             model, missing = _load_model(folder, task, options, log)
             pipeline = _assemble(folder, task, options, model)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, SafetensorError) as error:
-            if isinstance(error, ModelBroken | OptionUnknown | TaskMismatch):
-                raise
-            raise ModelBroken(_explain(folder, task, options, error)) from error
-        except (ImportError, StrictDataclassError) as error:
+        except InferenceError:
+            raise
+        except (*_LOADING_ERRORS, SafetensorError, StrictDataclassError) as error:
             raise ModelBroken(_explain(folder, task, options, error)) from error
         _bound_tokenizer(folder, pipeline)
     return Loaded(pipeline, _untrained(task, model, missing))
@@ -162,16 +162,21 @@ def _untrained(task: Task, model: Any, missing: list[str]) -> str:
     if head:
         part = "classification head" if task.name.endswith("-classification") else f"{task.name} head"
         return (
-            f"The {part} of this model is untrained: {len(head)} of its weights are not in the model's files and were "
-            "drawn at random, so its answers mean nothing yet; run a training first, then promote its model."
+            f"The {part} of this model is untrained: {_listed(head)} are not in the model's files and were drawn at "
+            "random, so its answers mean nothing yet; run a training first, then promote its model."
         )
     body = [name for name in missing if "pooler" not in name]
     if body:
         return (
-            f"{len(body)} weights of this model are not in its files and were drawn at random (first: {body[0]}), so "
-            "its answers mean nothing; copy the whole model, or train it first."
+            f"The weights {_listed(body)} of this model are not in its files and were drawn at random, so its answers "
+            "mean nothing; copy the whole model, or train it first."
         )
     return ""
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:4])
+    return shown if len(names) <= 4 else f"{shown} and {len(names) - 4} more"
 
 
 def _explain(folder: Path, task: Task, options: Mapping[str, Any], error: Exception) -> str:

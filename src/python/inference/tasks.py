@@ -9,6 +9,7 @@ import difflib
 import functools
 import inspect
 import textwrap
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ OWN_SETTINGS = ("name", "path", "model_url", "task")
 
 OWN_OPTIONS = ("num_labels", "torch_dtype")
 """Options that this package takes itself: the size of an untrained head, and the old name of `dtype`."""
+
+_IMPORTING = threading.Lock()  # items start side by side, and the first of them imports transformers
 
 _CHAT = "task=text-generation with a chat model, the instruction in the text"
 _PICTURE_CHAT = "task=image-text-to-text with a vision-language model, the picture as images and the question as text"
@@ -80,9 +83,14 @@ class Task:
     auto_classes: tuple[Any, ...]
 
 
-@functools.cache
 def lookup(name: str) -> Task:
     """The task called `name` (aliases such as `ner` included); raises `TaskUnknown` with what to use instead."""
+    with _IMPORTING:
+        return _lookup(name)
+
+
+@functools.cache
+def _lookup(name: str) -> Task:
     from transformers import pipelines
 
     registry = pipelines.PIPELINE_REGISTRY

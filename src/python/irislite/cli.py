@@ -55,9 +55,10 @@ def run(file: Path, ready: Callable[[str], None] = lambda url: None) -> None:
     from irislite.director import Director
     from irislite.web.accounts import Accounts
     from irislite.web.app import create_app
-    from irislite.web.server import serve
+    from irislite.web.server import listen, serve
 
     host, port = address()
+    listening = listen(host, port)  # first of all: a port that is taken is told at once
     home = home_of(file)
     director = Director(home, os.environ.get("IRISLITE_SYNCHRONOUS", "FULL"), echo=_echo)
     try:
@@ -76,7 +77,7 @@ def run(file: Path, ready: Callable[[str], None] = lambda url: None) -> None:
             print("  Stop      Ctrl-C\n", flush=True)
             ready(url)
 
-        serve(create_app(director, accounts), host, port, announce)
+        serve(create_app(director, accounts, host), host, port, announce, listening)
     finally:
         director.close()
 

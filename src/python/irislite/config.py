@@ -8,8 +8,10 @@ from irislite.errors import ProductionError, UnknownItem, near
 
 SETTINGS_TEXT = "%settings"
 # Settings that describe where the Python class is, not what it does.
-PLUMBING = frozenset({"%module", "%classname", "%classpaths", "%enable", "%timeout", "%port", "%PythonInterpreterPath",
-                      "%traceback", "%Venv", "%PythonPath", "%PythonRuntimeLibrary", "%PythonRuntimeLibraryVersion"})  # fmt: skip
+PLUMBING = frozenset(
+    {"%module", "%classname", "%classpaths", "%enable", "%timeout", "%port", "%traceback", "%Venv"}
+    | {"%PythonInterpreterPath", "%PythonPath", "%PythonRuntimeLibrary", "%PythonRuntimeLibraryVersion"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,10 @@ class UnknownItem(ProductionError, LookupError):
     """No item has that name."""
 
 
+class UnknownBinding(ProductionError, LookupError):
+    """No Python class is registered under that name."""
+
+
 class UnknownSession(IrisliteError, LookupError):
     """No session, or no message, has that id."""
 
@@ -45,7 +49,11 @@ class BadRequest(IrisliteError, ValueError):
 
 
 class RequestFailed(IrisliteError, RuntimeError):
-    """The target answered with an error; the text is the target's."""
+    """The target answered with an error; the text is the target's, `session_id` leads to its trace."""
+
+    def __init__(self, message: str, session_id: int = 0) -> None:
+        super().__init__(message)
+        self.session_id = session_id
 
 
 class RequestTimeout(IrisliteError, TimeoutError):

@@ -4,12 +4,13 @@ import itertools
 import threading
 import time
 import traceback
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 
 from irislite import process
+from irislite.config import Item
 from irislite.context import Context, current
 from irislite.database import Write
 from irislite.errors import IllegalMove
@@ -17,6 +18,7 @@ from irislite.eventlog import EventLog, LogType
 from irislite.header import BusinessType
 from irislite.host import Host
 from irislite.queues import Queue
+from irislite.router import Router
 from irislite.store import Entry
 
 # A member may be this many answers ahead of the disk: after a crash they are at most handled again.
@@ -37,26 +39,35 @@ class PoolState(StrEnum):
 class Pool:
     """`size` members that take messages for one item, or, as the actor pool, for several.
 
-    `host_of(config_name)` makes a host; every member makes its own. `names` are the items
-    whose components are started at once, so that a start that fails is seen at once.
+    `host_of(item)` makes a host; every member makes its own for each of `items`. Without a
+    queue the item is a service. `on_error` is called when a start fails, `after_message`
+    after every message, in the member's thread.
     """
 
     def __init__(
-        self, name: str, size: int, queue: Queue | None, host_of: Callable[[str], Host], names: list[str], log: EventLog
+        self,
+        name: str,
+        size: int,
+        queue: Queue | None,
+        items: list[Item],
+        host_of: Callable[[Item], Host],
+        router: Router,
+        log: EventLog,
     ) -> None:
         self.name = name
         self._size = size
         self._queue = queue
         self._host_of = host_of
-        self.names = names
+        self.items = items
+        self._router = router
         self._log = log
         self._stopping = threading.Event()
         self._settled = threading.Condition()
         self._states: dict[int, PoolState] = {}
         self._threads: list[threading.Thread] = []
         self.error_text = ""
-        self.last_activity = 0.0  # seconds since the epoch
-        self.processed = 0
+        self.last_activity: dict[str, float] = {}  # item -> seconds since the epoch
+        self.processed: Counter[str] = Counter()
         self.on_error: Callable[[], None] = lambda: None
         self.after_message: Callable[[], None] = lambda: None
 
@@ -102,13 +113,14 @@ class Pool:
     # -- a member ------------------------------------------------------------------------
 
     def _run(self, number: int) -> None:
-        context = Context(self.names[0] if len(self.names) == 1 else self.name, next(_job_numbers))
+        context = Context(self.name, next(_job_numbers))
         current.set(context)
         hosts: dict[str, Host] = {}
         try:
-            for name in self.names:
-                hosts[name] = self._host_of(name)
-                hosts[name].start()
+            for item in self.items:
+                current.set(replace(context, config_name=item.name))
+                hosts[item.name] = self._host_of(item)
+                hosts[item.name].start()
         except Exception as error:  # noqa: BLE001 - whatever the component raises: the item is in error, others go on
             self.error_text = f"{type(error).__name__}: {error}"
             self._log.add(
@@ -117,12 +129,13 @@ class Pool:
             self.on_error()
             self._move(number, PoolState.ERROR)
             return
+        current.set(context)
         self._move(number, PoolState.RUNNING)
         try:
             if self._queue is not None:
                 self._take_messages(self._queue, hosts, context)
             else:
-                self._poll(hosts[self.names[0]], context)
+                self._poll(hosts[self.items[0].name], context)
         finally:
             for host in hosts.values():
                 host.stop()
@@ -143,13 +156,14 @@ class Pool:
             header = entry.header
             current.set(replace(context, config_name=header.target_config_name, message_id=header.id,
                                 session_id=header.session_id))  # fmt: skip
-            self.last_activity = time.time()
-            write = self._work(hosts[header.target_config_name], entry)
+            self.last_activity[header.target_config_name] = time.time()
+            host = hosts.get(header.target_config_name)
+            write = self._work(host, entry) if host is not None else self._suspend(entry)
             if write is not None:
                 ahead.append(write)
             self.after_message()
             queue.release(header.id)
-            self.processed += 1
+            self.processed[header.target_config_name] += 1
             current.set(context)
             self._settle_writes(ahead, AHEAD)
         self._settle_writes(ahead, 0)
@@ -178,16 +192,24 @@ class Pool:
                 return None
             return host.router.complete(entry.header, None, text)
 
+    def _suspend(self, entry: Entry) -> Write:
+        """Lay a message aside whose item does not run in this pool any more: it is not lost."""
+        header = entry.header
+        self._log.add(
+            LogType.WARNING, f"{header.target_config_name} does not run: the message is suspended.", self.name
+        )
+        return self._router.suspend(header)
+
     def _poll(self, host: Host, context: Context) -> None:
         """Call a polling service every `CallInterval` seconds; other services only wait to be called."""
         interval_s = float(host.item.setting("CallInterval", "Adapter") or host.item.setting("CallInterval") or 5)
         while not self._stopping.is_set():
             host.instance._wait_for_next_call_interval = True  # a component that has more to fetch says False
             if host.is_polled:
-                self.last_activity = time.time()
+                self.last_activity[self.name] = time.time()
                 try:
                     host.process_input()
-                    self.processed += 1
+                    self.processed[self.name] += 1
                 except Exception as error:  # noqa: BLE001 - the service is called again
                     self._log.add(
                         LogType.ERROR, f"{type(error).__name__}: {error}", host.component_class.__name__,

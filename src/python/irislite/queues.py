@@ -5,7 +5,7 @@ fit stays in the store and is read when its turn comes, so a queue of a million 
 """
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 from irislite.header import Priority
@@ -32,22 +32,26 @@ class Queue:
     """The messages for one item, first in first out within a priority.
 
     `put` is called in the order of the ids, by the thread that committed them. `backlog`
-    says how many messages of each priority the store holds from an earlier run.
+    says how many messages of each priority, for each target, the store holds from an earlier run.
     """
 
-    def __init__(self, name: str, load: Load, backlog: dict[Priority, int]) -> None:
+    def __init__(self, name: str, load: Load, backlog: dict[tuple[Priority, str], int]) -> None:
         self.name = name
         self._load = load
-        self._levels = {priority: _Level(backlog.get(priority, 0) > 0) for priority in sorted(Priority)}
-        self._count = sum(backlog.values())
-        self._claimed: set[int] = set()
+        left = {priority for priority, _ in backlog}
+        self._levels = {priority: _Level(priority in left) for priority in sorted(Priority)}
+        # A queue has one target, but the actors' has several.
+        self._counts: Counter[str] = Counter()
+        for (_, target), count in backlog.items():
+            self._counts[target] += count
+        self._claimed: dict[int, str] = {}
         self._condition = threading.Condition()
 
     def put(self, entry: Entry) -> None:
         """Add a message that is on disk."""
         level = self._levels[entry.header.priority]
         with self._condition:
-            self._count += 1
+            self._counts[entry.header.target_config_name] += 1
             if entry.header.id > level.last_id and not level.spilled:
                 if len(level.waiting) < WINDOW:
                     level.waiting.append(_slim(entry))
@@ -63,14 +67,14 @@ class Queue:
             if entry is None and self._condition.wait(timeout_s):
                 entry = self._next()
             if entry is not None:
-                self._count -= 1
-                self._claimed.add(entry.header.id)
+                self._counts[entry.header.target_config_name] -= 1
+                self._claimed[entry.header.id] = entry.header.target_config_name
             return entry
 
     def release(self, header_id: int) -> None:
         """Forget a claim: the message is done."""
         with self._condition:
-            self._claimed.discard(header_id)
+            self._claimed.pop(header_id, None)
 
     def wake(self) -> None:
         """Let everyone who waits in `take` look up."""
@@ -80,7 +84,18 @@ class Queue:
     @property
     def count(self) -> int:
         """How many messages wait; those that a pool member works on are not counted."""
-        return self._count
+        with self._condition:
+            return self._counts.total()
+
+    def count_of(self, target: str) -> int:
+        """How many messages wait for one target."""
+        with self._condition:
+            return max(0, self._counts[target])
+
+    def claimed_of(self, target: str) -> int:
+        """How many messages pool members work on for one target."""
+        with self._condition:
+            return sum(owner == target for owner in self._claimed.values())
 
     @property
     def claimed(self) -> frozenset[int]:

@@ -65,7 +65,7 @@ class Call:
     def answer(self) -> Body | None:
         """The answer's body. Raises `RequestFailed` with the target's words if it is an error."""
         if self._error:
-            raise RequestFailed(self._error)
+            raise RequestFailed(self._error, self.header.session_id if self.header is not None else 0)
         return self._answer
 
 
@@ -88,13 +88,16 @@ class Router:
         queue = self._queues.get(name)
         if queue is None:
             with self._queues_lock:
-                backlog = {priority: count for (owner, priority), count in self._backlog.items() if owner == name}
-                queue = self._queues.setdefault(name, Queue(name, self._store.queued, backlog))
+                queue = self._queues.setdefault(name, Queue(name, self._store.queued, self._backlog.get(name, {})))
         return queue
 
     def place(self, config_name: str, address: Address) -> None:
         """Say where an item's messages go from now on."""
         self._addresses[config_name] = address
+
+    def remove(self, config_name: str) -> None:
+        """Forget an item's address."""
+        self._addresses.pop(config_name, None)
 
     def clear(self) -> None:
         """Forget the addresses; the queues and what is in them stay."""
@@ -215,6 +218,10 @@ class Router:
 
         status = Status.ERROR if error_text else Status.COMPLETED
         return self._store.complete(header, status, error_text, answer, also, self._arrived)
+
+    def suspend(self, header: Header) -> Write:
+        """Lay a message aside, unanswered."""
+        return self._store.complete(header, Status.SUSPENDED)
 
     def reply(self, request: Header, body: Body | None) -> Write:
         """Answer a request whose handling goes on."""

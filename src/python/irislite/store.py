@@ -183,12 +183,17 @@ class Store:
         )
         return [Entry(to_header(row), _body(row)) for row in rows]
 
-    def queued_counts(self) -> dict[tuple[str, Priority], int]:
-        """How many messages wait, by queue and priority."""
+    def queued_counts(self) -> dict[str, dict[tuple[Priority, str], int]]:
+        """How many messages wait, by queue, and there by priority and target."""
         rows = self._read(
-            "SELECT target_queue_name, priority, COUNT(*) FROM message_header WHERE status = 2 GROUP BY 1, 2", ()
+            "SELECT target_queue_name, priority, target_config_name, COUNT(*) FROM message_header WHERE status = 2 "
+            "GROUP BY 1, 2, 3",
+            (),
         )
-        return {(name, Priority(priority)): count for name, priority, count in rows}
+        counts: dict[str, dict[tuple[Priority, str], int]] = {}
+        for queue_name, priority, target, count in rows:
+            counts.setdefault(queue_name, {})[Priority(priority), target] = count
+        return counts
 
     # -- business processes --------------------------------------------------------------
 
@@ -230,8 +235,8 @@ class Store:
             return state.id
         return (
             connection.execute(
-                "INSERT INTO business_process (config_name, primary_request_id, response, replied, pending, properties, "
-                "completed) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO business_process (config_name, primary_request_id, response, replied, pending, "
+                "properties, completed) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 values,
             ).lastrowid
             or 0

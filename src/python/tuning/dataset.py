@@ -101,7 +101,7 @@ def _check_enough(labels: list[int], rows_read: int, skipped: Counter[str]) -> N
     if len(set(labels)) < 2:
         raise BadRows(
             f"All {len(labels)} rows have the label {labels[0]}, so there is nothing to tell apart. "
-            "Give rows with at least two labels: raise limit, or shuffle the table."
+            "Give rows with at least two labels: raise limit, or name another column."
         )
 
 

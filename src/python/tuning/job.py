@@ -84,14 +84,15 @@ def _read(
 ) -> tuple[dataset.Dataset, dict[str, Any]]:
     source = table.find_table(connection, asked.table)
     columns = [source.column(asked.label_column), source.column(asked.text_column)]
-    rows = table.read_rows(connection, source, columns, asked.limit)
+    rows = table.read_rows(connection, source, columns, asked.limit, _seed(asked))
     data = dataset.prepare(rows, num_labels, asked.train_share, _seed(asked))
     described: dict[str, Any] = {"table": str(source), "columns": columns, "read": data.rows_read}
     described |= {"skipped": data.skipped, "train": len(data.train), "held_out": len(data.held_out)}
     named = f"{data.label_names[0]} to {data.label_names[-1]}"
     skipped = "".join(f", {count} skipped ({reason})" for reason, count in data.skipped.items())
+    drawn = ", drawn at random" if asked.limit else ""
     log(
-        f"{data.rows_read} rows of {source} read{skipped}: "
+        f"{data.rows_read} rows of {source} read{drawn}{skipped}: "
         f"{len(data.train)} to train on, {len(data.held_out)} held out; labels {named}."
     )
     if not data.stratified:

@@ -23,7 +23,7 @@ class Request:
     label_column: str
     text_column: str
     limit: int | None
-    """Rows to read; None reads every row."""
+    """Rows to draw at random; None reads every row."""
     train_share: float
     """Share of the rows to train on, above 0 and below 1; the others evaluate."""
     output_dir: Path

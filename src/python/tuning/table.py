@@ -5,6 +5,7 @@ the catalogue (INFORMATION_SCHEMA), and the catalogue's own spelling is what is 
 """
 
 import difflib
+import random
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any, Protocol
 from tuning.errors import ColumnNotFound, TableNotFound
 
 _BATCH_ROWS = 1_000
+_DRAWN_FROM_ROWS = 1_000_000
 _DEFAULT_SCHEMA = "SQLUser"  # where IRIS looks for a table that is named without one
 _SHOWN = 12
 
@@ -65,12 +67,29 @@ def find_table(connection: Connection, name: str) -> Table:
 
 
 def read_rows(
-    connection: Connection, table: Table, columns: Sequence[str], limit: int | None
-) -> Iterator[tuple[Any, ...]]:
-    """The rows of `columns`, at most `limit`, in the table's order, fetched in batches."""
-    top = f"TOP {limit:d} " if limit is not None else ""
+    connection: Connection, table: Table, columns: Sequence[str], limit: int | None, seed: int
+) -> list[tuple[Any, ...]]:
+    """The rows of `columns`: all of them, or `limit` of them drawn at random with `seed`.
+
+    Tables are often sorted, so the first rows would not stand for the others. A draw looks at a
+    million rows at most, or at `limit` if that is more.
+    """
+    top = f"TOP {max(limit, _DRAWN_FROM_ROWS):d} " if limit is not None else ""
     names = ", ".join(_quoted(table.column(column)) for column in columns)
-    yield from _select(connection, f"SELECT {top}{names} FROM {_quoted(table.schema)}.{_quoted(table.name)}", [])
+    rows = _select(connection, f"SELECT {top}{names} FROM {_quoted(table.schema)}.{_quoted(table.name)}", [])
+    return list(rows) if limit is None else _drawn(rows, limit, seed)
+
+
+def _drawn(rows: Iterator[tuple[Any, ...]], count: int, seed: int) -> list[tuple[Any, ...]]:
+    """`count` of the rows, each as likely as any other, in one pass (reservoir sampling)."""
+    generator = random.Random(seed)  # noqa: S311 - a repeatable draw is what is wanted
+    drawn: list[tuple[Any, ...]] = []
+    for number, row in enumerate(rows):
+        if number < count:
+            drawn.append(row)
+        elif (place := generator.randrange(number + 1)) < count:
+            drawn[place] = row
+    return drawn
 
 
 def _select(connection: Connection, sql: str, parameters: list[object]) -> Iterator[tuple[Any, ...]]:

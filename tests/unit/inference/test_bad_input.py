@@ -284,3 +284,12 @@ def test_nothing_found_is_said(run: Callable[[str, dict[str, Any]], Any]) -> Non
     assert answer.output == []
     assert answer.note == "Nothing was found above the threshold; a lower threshold shows more."
     assert len(answer.images) == 1
+
+
+def test_a_backbone_that_needs_timm_says_so(model_root: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(model_root / "detr-resnet-50", tmp_path / "detr"))
+    config = json.loads((folder / "config.json").read_text())
+    del config["backbone_config"]
+    (folder / "config.json").write_text(json.dumps(config | {"backbone": "resnet50", "use_timm_backbone": True}))
+    with pytest.raises(ModelBroken, match=r"needs the package timm; set revision=no_timm and download it anew"):
+        pipeline.open("detr", "object-detection", path=str(tmp_path))

@@ -206,7 +206,7 @@ def test_a_revision(tmp_path: Path, remote: Hub, server: Server) -> None:
 def test_a_server_that_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(
-        DownloadFailed, match="could not be downloaded from http://127.0.0.1:9: .*copy the model's folder"
+        DownloadFailed, match=r"could not be downloaded from http://127\.0\.0\.1:9: .*copy the model's folder"
     ):
         find(tmp_path)
 
@@ -267,5 +267,5 @@ def test_addresses(url: str, repository: str, revision: str | None) -> None:
     ],
 )
 def test_addresses_of_no_model(url: str) -> None:
-    with pytest.raises(DownloadFailed, match="Give model_url as https://huggingface.co/owner/name"):
+    with pytest.raises(DownloadFailed, match=r"Give model_url as https://huggingface\.co/owner/name"):
         hub.parse(url)

@@ -157,7 +157,7 @@ def test_a_name_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
         raise socket.gaierror(-2, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    with pytest.raises(SourceRefused, match="could not be read: .*Name or service not known.*Check the address"):
+    with pytest.raises(SourceRefused, match=r"could not be read: .*Name or service not known.*Check the address"):
         source.read("https://nobody.invalid/cat.jpg")
 
 

@@ -48,5 +48,5 @@ def test_an_alias_is_its_task() -> None:
 
 
 def test_the_first_wrong_name_is_told() -> None:
-    with pytest.raises(OptionUnknown, match="'tresholds'.*Did you mean threshold"):
+    with pytest.raises(OptionUnknown, match=r"'tresholds'.*Did you mean threshold"):
         tasks.check_load(tasks.lookup("object-detection"), ["threshold", "tresholds"])

@@ -23,15 +23,26 @@ def test_names_are_found_whatever_their_case(connection: Any, name: str) -> None
     assert found.column("REVIEWTEXT") == "ReviewText"
 
 
-def test_rows_come_in_order_up_to_the_limit(connection: Any) -> None:
+def test_every_row_is_read_in_order_without_a_limit(connection: Any) -> None:
     found = table.find_table(connection, "iris.Review")
-    assert list(table.read_rows(connection, found, ["reviewtext"], 2)) == [("text 0",), ("text 1",)]
-    assert len(list(table.read_rows(connection, found, COLUMNS, None))) == 2_500
+    rows = table.read_rows(connection, found, COLUMNS, None, seed=42)
+    assert rows == [(number % 5 + 1, f"text {number}") for number in range(2_500)]
+
+
+def test_a_limit_draws_from_the_whole_table_and_repeats_itself(connection: Any) -> None:
+    found = table.find_table(connection, "iris.Review")
+    texts = [text for (text,) in table.read_rows(connection, found, ["reviewtext"], 200, seed=42)]
+    numbers = [int(text.split()[1]) for text in texts]
+    assert len(set(numbers)) == 200
+    assert all(30 < sum(low <= number < low + 625 for number in numbers) < 70 for low in range(0, 2_500, 625))
+    assert table.read_rows(connection, found, ["reviewtext"], 200, seed=42) == [(text,) for text in texts]
+    assert table.read_rows(connection, found, ["reviewtext"], 200, seed=7) != [(text,) for text in texts]
+    assert len(table.read_rows(connection, found, ["reviewtext"], 9_999, seed=42)) == 2_500
 
 
 def test_odd_names_of_the_catalogue_are_quoted(connection: Any) -> None:
     found = table.find_table(connection, "shop.Order")
-    assert list(table.read_rows(connection, found, ['odd "name"'], 1)) == [("x",)]
+    assert table.read_rows(connection, found, ['odd "name"'], 1, seed=42) == [("x",)]
 
 
 def test_an_unknown_table_names_its_neighbours(connection: Any) -> None:

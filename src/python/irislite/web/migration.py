@@ -12,9 +12,10 @@ from typing import Any
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from irislite.director import Director, ProductionStatus
+from irislite.director import Director
 from irislite.errors import IrisliteError, NotSupported, ProductionError
 from irislite.eventlog import LogType
+from irislite.views import ProductionStatus
 from irislite.web.models import Text
 
 FOLDER = "migrated"  # below the data folder

@@ -36,7 +36,7 @@ def show(body_id: int, body: Body | None) -> None:
         _show_pictures(body_id, pictures)
         if pictures:  # what is shown as a picture need not be shown as letters
             size = sum(len(str(picture.get("data", ""))) for picture in pictures)
-            value = value | {"images": f"{len(pictures)} shown above ({size:,} characters)"}
+            value = value | {"images": f"{len(pictures)}, shown above ({size:,} characters)"}
     with ui.element("div").classes("row-wrap small muted"):
         text("span", body.classname or body.class_name)
         text("span", f"{len(body.content):,} characters")

@@ -27,7 +27,8 @@ def text(tag: str, content: str) -> TextElement:
 
 def button(label: str, icon: str = "", on_click: Callable[..., Any] | None = None, kind: str = "") -> ui.button:
     """A button; `kind` is "", primary, danger, quiet or chip."""
-    return ui.button(label, on_click=on_click, icon=icon or None, color=None).props("flat no-caps").classes(f"act {kind}")
+    made = ui.button(label, on_click=on_click, icon=icon or None, color=None)
+    return made.props("flat no-caps").classes(f"act {kind}")
 
 
 def icon_button(name: str, icon: str, on_click: Callable[..., Any] | None = None) -> ui.button:

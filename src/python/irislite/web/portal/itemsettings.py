@@ -8,13 +8,14 @@ from nicegui import ui
 from nicegui.elements.mixins.value_element import ValueElement
 
 from irislite.config import PLUMBING, SETTINGS_TEXT
-from irislite.director import SettingView
 from irislite.errors import IrisliteError
+from irislite.views import SettingView
 from irislite.web import blocking
 from irislite.web.portal.controls import button, facts, notice, text
 from irislite.web.portal.layout import Portal
 
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+_POOL_HELP = "How many messages are worked on at a time. 0: none, or, for a process, the shared actor pool."
 Key = tuple[str, str]
 
 
@@ -42,10 +43,9 @@ class SettingsForm:
                     self._inputs[(view.target, view.name)] = _input(view)
                     _explain(view)
         with ui.element("div").classes("setting"):
-            self._pool = ui.number("Pool size", value=item.pool_size, min=0, step=1, format="%d").props("outlined dense")
-            text("div", "How many messages are worked on at a time. 0: nobody, or for a process the shared actor pool.").classes(
-                "setting-note"
-            )
+            self._pool = ui.number("Pool size", value=item.pool_size, min=0, step=1, format="%d")
+            self._pool.props("outlined dense")
+            text("div", _POOL_HELP).classes("setting-note")
         _where(views)
         self._problem = ui.element("div")
         with ui.element("div").classes("apply-bar row-wrap"):

@@ -9,11 +9,13 @@ from typing import Any
 
 from nicegui import ui
 
-from irislite.director import Director, ItemView
+from irislite.director import Director
+from irislite.errors import IrisliteError
 from irislite.eventlog import LogEntry
-from irislite.web.portal.controls import Pill, icon_button, text
+from irislite.views import ItemView
+from irislite.web.portal.controls import Pill, icon_button, notice, text
 from irislite.web.portal.fresh import Fresh
-from irislite.web.portal.gate import ASSETS, SIGN_IN
+from irislite.web.portal.gate import ASSETS
 from irislite.web.portal.sessions import Sessions
 
 TICK_S = 1.0  # how often an open page looks for news
@@ -67,14 +69,20 @@ class Portal:
 
 @contextmanager
 def frame(portal: Portal, title: str, path: str) -> Iterator[ui.element]:
-    """The page around a room: who and what is on top, the rooms at the side, the room in the middle."""
+    """The page around a room: state on top, the rooms at the side, the room in the middle.
+
+    What the runtime refuses while the room is built is shown in its place.
+    """
     ui.page_title(f"{title} · irislite")
     ui.add_head_html(_HEAD)
     request = ui.context.client.request
     token, rooms = request.session.get("token", ""), portal.rooms
+    # NiceGUI's page element is a <main> around everything; ours is the room alone.
+    if (slot := ui.context.client.content.parent_slot) is not None:
+        slot.parent.props("role=presentation")
     with ui.element("div").classes("frame"):
         with ui.element("header").classes("top"):
-            with ui.element("a").classes("brand").props("href=/"):
+            with ui.element("a").classes("brand").props("href=/ aria-label=irislite"):
                 ui.element("img").props(f'src={ASSETS}/leaf.svg alt=""')
                 text("span", "irislite").classes("wide")
             with ui.element("a").classes("running").props(f"href={rooms[0].path}") as running:
@@ -95,15 +103,25 @@ def frame(portal: Portal, title: str, path: str) -> Iterator[ui.element]:
 
     async def tick() -> None:
         if not portal.sessions.account(token):
-            ui.navigate.to(SIGN_IN)
+            ui.navigate.reload()  # the gate asks for the sign-in, and comes back here
             return
         status = await portal.status()
         pill.show(status["status"])
         name.text = status["production"]
 
     ui.timer(TICK_S, tick)
+    ui.on_exception(_tell_unexpected)
     with room_element:
-        yield room_element
+        try:
+            yield room_element
+        except IrisliteError as error:
+            notice(str(error), "bad")
+
+
+def _tell_unexpected(error: Exception) -> None:
+    """What no page knows how to handle: the console has it in full, the reader is told that it happened."""
+    text = f"The portal met an error it did not expect ({type(error).__name__}). The console has the details."
+    ui.notify(text, type="negative", position="top", multi_line=True, timeout=0, close_button="Close")
 
 
 def _look_switch(look: str) -> None:
@@ -121,7 +139,6 @@ def _look_switch(look: str) -> None:
         ui.run_javascript(f'document.cookie = "look={current}; path=/; max-age={age_s}; SameSite=Lax"')
 
     switch = icon_button(_LOOK_NAMES[current], _LOOKS[current][1], turn)
-
 
 
 def head(title: str) -> ui.element:

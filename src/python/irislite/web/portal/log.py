@@ -45,15 +45,16 @@ class _Log:
             with ui.element("div").classes("panel-body"), ui.element("div").classes("filters"):
                 self._select("type", "Type", _TYPES)
                 self._select("item", "Item", items)
-                search = ui.input("Text", value=self._filters["text"], on_change=lambda event: self._filter("text", event.value))
+                search = ui.input("Text", value=self._filters["text"])
+                search.on_value_change(lambda event: self._filter("text", event.value))
                 search.props("outlined dense clearable debounce=300 type=search")
             self._lines = LogLines(empty="No entry fits.")
         await self._reload()
         ui.timer(TICK_S, self._tick, immediate=False)
 
     def _select(self, name: str, label: str, options: dict[str, str]) -> None:
-        made = ui.select(options, label=label, value=self._filters[name], on_change=lambda event: self._filter(name, event.value))
-        made.props("outlined dense")
+        made = ui.select(options, label=label, value=self._filters[name]).props("outlined dense")
+        made.on_value_change(lambda event: self._filter(name, event.value))
 
     async def _filter(self, name: str, value: Any) -> None:
         self._filters[name] = str(value or "")
@@ -100,6 +101,6 @@ class _Log:
         )
 
     def _show(self) -> None:
-        full = len(self._entries) == MOST_ROWS
-        self._state.text = f"Following, the newest {MOST_ROWS} entries" if full else f"Following, {len(self._entries)} entries"
+        count = len(self._entries)
+        self._state.text = f"Following, {'the newest ' if count == MOST_ROWS else ''}{count} entries"
         self._lines.show(entries=[log_row(entry) for entry in reversed(self._entries)])

@@ -52,8 +52,8 @@ class _Messages:
         ui.timer(TICK_S, self._tick, immediate=False)
 
     def _select(self, name: str, label: str, options: dict[str, str]) -> None:
-        made = ui.select(options, label=label, value=self._filters[name], on_change=lambda event: self._filter(name, event.value))
-        made.props("outlined dense")
+        made = ui.select(options, label=label, value=self._filters[name]).props("outlined dense")
+        made.on_value_change(lambda event: self._filter(name, event.value))
 
     async def _filter(self, name: str, value: Any) -> None:
         self._filters[name] = str(value or "")

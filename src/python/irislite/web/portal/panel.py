@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from nicegui import ui
 
-from irislite.director import ItemState, ItemView
-from irislite.header import BusinessType, Priority
+from irislite.header import BusinessType, Header, Priority
+from irislite.views import ItemState, ItemView
 from irislite.web import blocking
 from irislite.web.portal.controls import Pill, button, confirmed, facts, icon_button, notice, text, told
 from irislite.web.portal.itemsettings import SettingsForm
@@ -18,6 +18,14 @@ from irislite.web.portal.rows import log_row, message_rows
 from irislite.web.portal.widgets import LogLines, MessageRows, Rows
 
 MOST_ROWS = 30
+_HELP = (
+    "Test sends a message to this item alone. Restart sets it up again; the others go on. "
+    "A disabled item keeps its queue, and stays disabled when the production starts again."
+)
+_SERVICE_HELP = (
+    "A service takes no messages: it cannot be tested from here. Restart sets it up again; the others go on."
+)
+_DISABLE_EFFECT = "It takes no messages until it is enabled again. What is queued stays queued."
 _TABS = ("Settings", "Queue", "Log", "Messages", "Actions")
 
 
@@ -34,7 +42,7 @@ class ItemPanel:
     async def build(self) -> None:
         """Make the panel here and open its first tab."""
         with ui.element("aside").classes("panel side").props("role=region") as side:
-            side.props["aria-label"] = f"Item {self._view.name}"
+            side.props.update({"aria-label": f"Item {self._view.name}", "tabindex": "-1"})
             with ui.element("div").classes("side-head"):
                 with ui.element("div").classes("stack tight grow"):
                     text("h2", self._view.name)
@@ -48,6 +56,7 @@ class ItemPanel:
                     ui.tab(name)
             self._body = ui.element("div").classes("side-body panel-body")
         self._tabs.value = _TABS[0]
+        ui.run_javascript(f"getHtmlElement({side.id})?.focus({{preventScroll: true}})")
 
     async def tick(self, view: ItemView | None) -> None:
         """Look for news; `view` None means that the item is gone."""
@@ -78,7 +87,7 @@ class ItemPanel:
 
     async def _queue(self) -> None:
         self._facts = ui.element("div")
-        text("h3", "Waiting, next first")
+        text("h3", "In work, then waiting, next first")
         self._rows = MessageRows([], empty="Nothing waits.")
         await self._refresh()
 
@@ -123,8 +132,9 @@ class ItemPanel:
         return message_rows(self._portal, self._portal.director.store.latest(MOST_ROWS, target=self._view.name))
 
     def _waiting_messages(self) -> Rows:
-        headers = []
-        if self._view.queue_count:
+        """What is worked on and what waits: the rows of both still say Queued."""
+        headers: list[Header] = []
+        if self._view.queue_count or self._view.in_progress:
             for priority in Priority:
                 entries = self._portal.director.store.queued(self._view.name, priority, 0, MOST_ROWS)
                 headers += [entry.header for entry in entries]
@@ -142,20 +152,15 @@ class ItemPanel:
                 button("Test", "science", lambda: ui.navigate.to(f"/test?{query}"), "primary")
             if view.enabled:
                 button("Restart", "restart_alt", partial(self._act, "Restart", director.restart_item, view.name))
-                button("Disable", "block", partial(self._act, "Disable", director.enable_item, view.name, False), "danger")
+                disable = partial(self._act, "Disable", director.enable_item, view.name, False)
+                button("Disable", "block", disable, "danger")
             else:
                 button("Enable", "play_arrow", partial(self._act, "Enable", director.enable_item, view.name, True))
-        what = {BusinessType.SERVICE: "A service takes no messages, so it cannot be tested from here."}
-        ui.label(
-            what.get(view.kind, "Test sends a message to this item alone.")
-            + " Restart sets it up again; the others go on. A disabled item keeps its queue and stays disabled after a restart."
-        ).classes("small muted")
+        ui.label(_SERVICE_HELP if view.kind is BusinessType.SERVICE else _HELP).classes("small muted")
 
     async def _act(self, name: str, action: Callable[..., Any], *args: Any) -> None:
-        if name == "Disable" and not await confirmed(
-            f"Disable {self._view.name}?", "It takes no messages until it is enabled again. What is queued stays queued.",
-            name, "danger",
-        ):  # fmt: skip
+        asked = name == "Disable"
+        if asked and not await confirmed(f"Disable {self._view.name}?", _DISABLE_EFFECT, name, "danger"):
             return
         with told():
             await blocking.run(action, *args)

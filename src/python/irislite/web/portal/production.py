@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from nicegui import ui
 
-from irislite.director import ItemState, ItemView
 from irislite.header import BusinessType
+from irislite.views import ItemState, ItemView
 from irislite.web import blocking
 from irislite.web.portal.controls import STATE_ICONS, STATE_WORDS, Pill, button, confirmed, notice, text, told
 from irislite.web.portal.layout import TICK_S, Portal, frame, head
@@ -30,8 +30,7 @@ _LEGEND = (ItemState.RUNNING, ItemState.ERROR, ItemState.STARTING, ItemState.STO
 async def page(portal: Portal, name: str = "", item: str = "") -> None:
     """`name` is the production that is expected, `item` the one to open at the side."""
     with frame(portal, name or "Production", PATH):
-        with told():
-            await _Production(portal, name).build(item)
+        await _Production(portal, name).build(item)
 
 
 class _Production:
@@ -77,15 +76,15 @@ class _Production:
             self._buttons = {
                 name: button(name, icon, partial(self._act, name, action), kind) for name, icon, action, kind in actions
             }
-        self._buttons["Update"].props['title'] = "Apply what was configured since the start"
+        self._buttons["Update"].props["title"] = "Apply what was configured since the start"
 
     def _other_production(self) -> None:
         names = self._portal.director.productions.names()
         if self._expected in names:
-            notice(f"This is {self._name}. {self._expected} is not the default production: one production runs at a time. "
-                   f"Stop this one, then press Start to start {self._expected}.", "warn")  # fmt: skip
+            rest = "is not the default one. One runs at a time: stop this one, then press Start to start that one."
         else:
-            notice(f"There is no production {self._expected!r}: this is {self._name}. There is: {', '.join(names)}.", "warn")
+            rest = f"does not exist. There is: {', '.join(names)}."
+        notice(f"This is {self._name}. The production {self._expected} {rest}", "warn")
 
     async def _act(self, name: str, action: Callable[[], Any]) -> None:
         effects = {

@@ -32,7 +32,8 @@ def message_rows(portal: Portal, headers: Iterable[Header]) -> Rows:
             "id": header.id, "session": header.session_id, "time": zoned(header.time_created),
             "status": status_of(portal, header).name.title(), "type": header.type.name.title(),
             "source": header.source_config_name, "target": header.target_config_name,
-            "class_name": body_class(portal, header), "error": cut(header.error_text, LONGEST_ERROR), "took": _took(header),
+            "class_name": body_class(portal, header), "error": cut(header.error_text, LONGEST_ERROR),
+            "took": _took(header),
         }
         for header in headers
     ]  # fmt: skip

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import secrets
 import threading
 import time
@@ -57,11 +56,11 @@ class Sessions:
     def _write(self) -> None:
         new = self._path.with_suffix(".new")
         try:
-            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-                json.dump(self._entries, file)
+            new.touch(mode=0o600)
+            new.write_text(json.dumps(self._entries), encoding="utf-8")
             new.replace(self._path)
         except OSError as error:
-            raise StoreError(f"{self._path} cannot be written: {error}. Check the folder's rights and space.") from error
+            raise StoreError(f"{self._path} cannot be written: {error}. Check the folder's rights.") from error
 
 
 def _hash(token: str) -> str:

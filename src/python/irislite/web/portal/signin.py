@@ -4,6 +4,7 @@ import math
 from html import escape
 from urllib.parse import parse_qs
 
+import nicegui
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
@@ -12,19 +13,21 @@ from irislite.web.portal.gate import ASSETS, SIGN_IN, from_here, local_path
 from irislite.web.portal.sessions import Sessions
 
 LONGEST_FORM = 10_000  # bytes
-_WRONG = "The user name or the password is wrong. A password that the runtime made is in its data folder, in `password`."
+_WRONG = "The user name or the password is wrong. A password that the runtime made is in its data folder."
 _WAIT = "Too many wrong passwords came from your address: try again in {wait_s} s."
 _ELSEWHERE = "The form was sent from another page: sign in here."
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Sign in · irislite</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="{assets}/leaf.svg"><link rel="stylesheet" href="{assets}/portal.css"></head>
+<link rel="icon" href="{assets}/leaf.svg"><link rel="stylesheet" href="{fonts}">
+<link rel="stylesheet" href="{assets}/portal.css"></head>
 <body class="{body_class}"><main class="signin"><form method="post" action="{action}">
 <h1><img src="{assets}/leaf.svg" width="28" height="28" alt=""> Sign in to irislite</h1>
 {problem}
 <label>User name <input name="username" value="{username}" autocomplete="username" {focus_name} required></label>
-<label>Password <input name="password" type="password" autocomplete="current-password" {focus_password} required></label>
+<label>Password
+<input name="password" type="password" autocomplete="current-password" {focus_password} required></label>
 <input type="hidden" name="next" value="{wanted}">
 <button>Sign in</button>
 </form></main></body></html>
@@ -79,6 +82,7 @@ def _page(request: Request, wanted: str, status: int = 200, problem: str = "", u
     look = request.cookies.get("look", "")
     page = _PAGE.format(
         assets=ASSETS,
+        fonts=f"/_nicegui/{nicegui.__version__}/static/fonts.css",
         action=SIGN_IN,
         body_class={"dark": "body--dark", "light": "body--light"}.get(look, ""),
         problem=f'<p class="notice bad" role="alert">{escape(problem)}</p>' if problem else "",

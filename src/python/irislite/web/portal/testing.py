@@ -11,10 +11,10 @@ from urllib.parse import urlencode
 from nicegui import ui
 
 from irislite.bridge.components import RequestClass
-from irislite.director import ItemState, ItemView
 from irislite.errors import IrisliteError
 from irislite.eventlog import LogEntry
 from irislite.header import Body, BusinessType, Header, Status
+from irislite.views import ItemState, ItemView
 from irislite.visualtrace import UNFINISHED
 from irislite.web import blocking
 from irislite.web.portal import bodies
@@ -63,7 +63,7 @@ class _Test:
         first = item if item in views else next(running, next(iter(views), None))
         head("Test")
         if item and item not in views:
-            notice(f"{item!r} cannot be tested: it is no operation and no process of this production. Pick one.", "warn")
+            notice(f"{item!r} is no operation and no process of this production: pick one that is.", "warn")
         if first is None:
             notice("There is nothing to test: the production has no operation and no process.", "warn")
             return
@@ -112,9 +112,10 @@ class _Test:
         with self._chips:
             for found in self._classes:
                 button(found, on_click=partial(self._class.set_value, found), kind="chip")
-        wanted = classname or (next(iter(self._classes), "") if self._class.value not in self._classes else self._class.value)
+        shown = str(self._class.value or "")
+        wanted = classname or (shown if shown in self._classes else next(iter(self._classes), ""))
         self._type.value = IOP if self._classes or classname else PLAIN
-        if self._class.value == wanted:
+        if shown == wanted:
             self._choose_class()
         else:
             self._class.value = wanted
@@ -165,6 +166,10 @@ class _Test:
         classname = {IOP: str(self._class.value or "").strip() or IOP, PLAIN: "", STRING: STRING}[kind]
         self._invoke_button.disable()
         self._result.clear()
+        # On a small screen the answer is below the form.
+        ui.run_javascript(
+            f"if (innerWidth < 760) getHtmlElement({self._result.id}).scrollIntoView({{behavior: 'smooth'}})"
+        )
         try:
             header = await blocking.run(self._portal.director.test_async, str(self._item.value), classname, typed)
         except IrisliteError as error:
@@ -208,6 +213,7 @@ class _Test:
             elapsed.text = f"{duration(1000 * (time.monotonic() - started))}"
             if progress.finished:
                 working.delete()
+                lines.set_visibility(bool(progress.log))
                 with answer:
                     _answer(progress)
                 return

@@ -23,9 +23,12 @@ MOST_LINES = 300
 CALM_TICKS = 10  # a finished session is looked at this much less often
 RECENT = 200  # headers in which recent sessions are looked for
 # The key to the diagram, drawn with the same shapes.
-_KEY = """<span><svg width="46" height="14" aria-hidden="true"><g class="arrow-{kind} {failed}"><path class="shaft" d="M1 7 H34"/>
-{end}</g></svg>{word}</span>"""
-_HEAD, _CROSS = '<path class="head" d="M44 7 l-10 -5.5 v11 z"/>', '<path class="cross" d="M33 2 l10 10 m0 -10 l-10 10"/>'
+_KEY = (
+    '<span><svg width="46" height="14" aria-hidden="true"><g class="arrow-{kind} {failed}">'
+    '<path class="shaft" d="M1 7 H34"/>{end}</g></svg>{word}</span>'
+)
+_HEAD = '<path class="head" d="M44 7 l-10 -5.5 v11 z"/>'
+_CROSS = '<path class="cross" d="M33 2 l10 10 m0 -10 l-10 10"/>'
 
 
 async def page(portal: Portal, session: str = "", message: str = "", start: str = "") -> None:
@@ -75,13 +78,13 @@ class _Trace:
             self._pager()
         with ui.element("div").classes("trace"):
             with ui.element("div").classes("panel"):
-                self._diagram = Diagram([], [], self._picked, self._pick)
+                self._diagram = Diagram([], [], self._picked, self._clicked)
                 _key()
             self._details = ui.element("section").classes("panel details").props('aria-label="Message"')
-        with ui.element("section").classes("panel").style("margin-top: 18px"):
-            with ui.element("div").classes("panel-body"):
-                text("h2", "Event log of this session")
-            self._lines = LogLines(links=False, empty="Nothing was logged for this session.")
+            with ui.element("section").classes("panel trace-log"):
+                with ui.element("div").classes("panel-body"):
+                    text("h2", "Event log of this session")
+                self._lines = LogLines(links=False, empty="Nothing was logged for this session.")
         self._show()
         await self._pick(self._picked)
         ui.timer(TICK_S, self._tick, immediate=False)
@@ -90,18 +93,19 @@ class _Trace:
         total = len(self._session.trace.arrows)
         if total <= MOST_ARROWS:
             return
-        text("span", f"Messages {self._start + 1} to {min(total, self._start + MOST_ARROWS)} of {total:,}").classes("muted")
+        end = min(total, self._start + MOST_ARROWS)
+        text("span", f"Messages {self._start + 1:,} to {end:,} of {total:,}").classes("muted")
         for label, place in (("Earlier", self._start - MOST_ARROWS), ("Later", self._start + MOST_ARROWS)):
             target = partial(ui.navigate.to, f"{PATH}?session={self._id}&start={max(0, place)}")
             button(label, on_click=target).set_enabled(-MOST_ARROWS < place < total)
 
     def _read(self) -> _Session:
         director = self._portal.director
-        headers = director.store.session(self._id)
+        headers, log = director.store.session(self._id), director.eventlog.of_session(self._id)
         trace = build(headers, claimed(self._portal, headers))
         shown = headers[self._start : self._start + MOST_ARROWS]
         classes = {header.id: body_class(self._portal, header) for header in shown}
-        return _Session(trace, {header.id: header for header in headers}, classes, director.eventlog.of_session(self._id))
+        return _Session(trace, {header.id: header for header in headers}, classes, log)
 
     async def _tick(self) -> None:
         self._ticks += 1
@@ -130,11 +134,18 @@ class _Trace:
         if arrow.status in UNFINISHED or arrow.status is Status.SUSPENDED:
             note = arrow.status.name.title()
         return {
-            "id": arrow.header_id, "number": arrow.number, "from": arrow.source, "to": arrow.target, "kind": str(arrow.kind),
-            "label": cut(self._session.classes.get(arrow.header_id) or arrow.description or arrow.kind, 80),
+            "id": arrow.header_id, "number": arrow.number, "from": arrow.source, "to": arrow.target,
+            "kind": str(arrow.kind), "label": cut(self._session.classes.get(arrow.header_id) or arrow.description, 80),
             "note": note, "offset": f"{arrow.offset_ms:,.0f}", "status": arrow.status.name.title(),
             "failed": arrow.failed, "waiting": arrow.status in UNFINISHED,
         }  # fmt: skip
+
+    async def _clicked(self, message_id: int) -> None:
+        await self._pick(message_id)
+        # On a small screen the message is below the picture.
+        ui.run_javascript(
+            f"if (innerWidth < 1080) getHtmlElement({self._details.id}).scrollIntoView({{behavior: 'smooth'}})"
+        )
 
     async def _pick(self, message_id: int) -> None:
         header = self._session.headers.get(message_id)

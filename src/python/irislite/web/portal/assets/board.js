@@ -47,6 +47,12 @@ export default {
   unmounted() {
     clearInterval(this.ticking);
   },
+  watch: {
+    selected(now, before) {
+      // The panel had the keyboard: when it closes, its card gets it back.
+      if (!now && before) this.$el.querySelector(`[data-item="${CSS.escape(before)}"]`)?.focus();
+    },
+  },
   methods: {
     icon(state) {
       return ICONS[state] || "help";

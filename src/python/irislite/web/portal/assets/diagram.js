@@ -108,7 +108,10 @@ export default {
     caption(arrow) {
       const room = arrow.from === arrow.to ? this.step / 2 : Math.abs(arrow.to - arrow.from) * this.step - 44;
       const letters = Math.max(4, Math.floor(room / 6.3));
-      const text = (arrow.failed ? "Error · " : "") + arrow.label;
+      const parts = arrow.failed ? ["Error"] : [];
+      // Where a whole class name has no room, its last part says most.
+      if (arrow.label) parts.push(arrow.label.length > letters - 8 ? arrow.label.split(".").pop() : arrow.label);
+      const text = parts.join(" · ");
       return text.length > letters ? text.slice(0, letters - 1) + "…" : text;
     },
     spoken(arrow) {

@@ -25,7 +25,7 @@ export default {
         </tr></thead>
         <tbody>
           <tr v-for="message in messages" :key="message.id" :data-message="message.id">
-            <td class="number">{{ message.id }}</td>
+            <td class="number"><a :href="'/trace?session=' + message.session + '&message=' + message.id">{{ message.id }}</a></td>
             <td class="when"><time :datetime="message.time" :title="message.time">{{ clock(message.time) }}</time></td>
             <td :class="['what', 'status-' + message.status.toLowerCase()]">
               <i class="material-icons" aria-hidden="true">{{ icon(message.status) }}</i> {{ message.status }}
@@ -33,7 +33,7 @@ export default {
             <td class="who"><span class="from">{{ message.source }}</span></td>
             <td class="who"><i class="material-icons direction" :title="message.type">{{ message.type === "Response" ? "reply" : "arrow_forward" }}</i><span class="unseen">{{ message.type }} to</span> {{ message.target }}</td>
             <td class="class">
-              {{ message.class_name || "–" }}
+              {{ message.class_name }}
               <span v-if="message.error" class="error-line" :title="message.error">{{ message.error }}</span>
             </td>
             <td class="number took">{{ message.took }}</td>
