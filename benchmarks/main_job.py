@@ -44,8 +44,8 @@ def timed(server: Server, target: str, classname: str, body: dict[str, object]) 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", nargs="?", type=Path, default=PROJECT / "misc" / "reviews.csv")
-    parser.add_argument("--rows", type=int, default=1000)
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--rows", type=int, default=1500)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--learning-rate", type=float, default=1e-4)
     options = parser.parse_args()
 

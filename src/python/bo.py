@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations` here: iop reads the annotations of handlers.
 import base64
+import os
 from typing import Any
 
 import iris
@@ -13,6 +14,10 @@ import msg
 import paths
 import tuning
 from inference.answer import Answer
+
+# torch's threads spin at their barriers unless told otherwise, before it is loaded; a second busy process on the same
+# cores then slows a training tenfold.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # What iop itself sets on an instance; everything else that is set and not declared is an option.
 _IOP_ATTRIBUTES = frozenset({"iris_handle", "DISPATCH", "Adapter", "adapter", "logger", "log_to_console"})

@@ -8,18 +8,10 @@ from typing import Any
 
 import requests
 
+import msg
+
 TUNING, MODEL = "Python.TuningOperation", "Python.MLOperation"
-TRAIN: dict[str, Any] = {
-    "columns": "ReviewLabel,ReviewText",
-    "table": "iris.Review",
-    "limit": 1000,
-    "p_of_train": 0.8,
-    "output_dir": "/irisdev/app/src/model/checkpoints",
-    "evaluation_strategy": "epoch",
-    "learning_rate": 1e-4,
-    "num_train_epochs": 2,
-}
-QUESTION = {"inputs": "This was a really bad experience"}
+TRAIN, QUESTION = msg.TrainRequest.EXAMPLE, msg.MLRequest.EXAMPLE
 TIMEOUT_S = 900
 
 

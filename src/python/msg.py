@@ -62,12 +62,13 @@ class TrainRequest(Message):
     EXAMPLE: ClassVar[dict[str, Any]] = {
         "columns": "ReviewLabel,ReviewText",
         "table": "iris.Review",
-        "limit": 1000,
+        "limit": 1500,
         "p_of_train": 0.8,
         "output_dir": "/irisdev/app/src/model/checkpoints",
         "evaluation_strategy": "epoch",
-        "learning_rate": 1e-4,
-        "num_train_epochs": 2,
+        "learning_rate": 2e-4,
+        "warmup_ratio": 0.1,
+        "num_train_epochs": 3,
     }
 
 

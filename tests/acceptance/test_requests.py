@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -160,7 +161,7 @@ def test_tuning_and_promotion_with_the_settings_users_type(server: Server) -> No
         ("Python.MLOperaton", "msg.MLRequest", "{}", "Did you mean 'Python.MLOperation'"),
         ("Python.MLOperation", "msg.MLRequest", '{"inputs": ""}', "empty"),
         ("Python.MLOperation", "msg.MLRequest", "{}", "inputs"),
-        ("HuggingFace bert local", "msg.MLRequest", '{"inputs": "no mask"}', "mask"),
+        ("HuggingFace bert local", "msg.MLRequest", '{"inputs": "no mask"}', "MASK"),
         ("HuggingFace Image resnet local", "msg.MLRequest", '{"url": "/irisdev/app/misc/reviews.csv"}', "no picture|not.* picture|image"),
         ("HuggingFace Image resnet local", "msg.MLRequest", '{"url": "/etc/passwd"}', "outside the allowed folders"),
         ("HuggingFace Image resnet local", "msg.MLRequest", '{"url": "/irisdev/app/misc/../../x.jpg"}', "outside the allowed folders"),
@@ -177,8 +178,6 @@ def test_tuning_and_promotion_with_the_settings_users_type(server: Server) -> No
     ],
 )  # fmt: skip
 def test_bad_requests_say_what_to_do(server: Server, item: str, classname: str, body: str, words: str) -> None:
-    import re
-
     refusal = server.refusal(item, classname, body)
     assert re.search(words, refusal), refusal
     assert "Traceback" not in refusal
@@ -192,7 +191,7 @@ def test_bad_requests_say_what_to_do(server: Server, item: str, classname: str, 
         ("name=gpt2\ntask=summarization", "text-generation"),
         ("name=gpt2\ntask=text-generation\nagregation_strategy=simple", "agregation_strategy"),
         ("name=../gpt2\ntask=text-generation", "name"),
-        ("", "name"),
+        ("", "task"),
     ],
 )
 def test_bad_settings_put_the_item_in_error_with_the_cure(server: Server, text: str, words: str) -> None:

@@ -98,10 +98,11 @@ def _get(url: str, deadline_s: float, limit_bytes: int) -> bytes | str:
         raise SourceRefused(f"{_short(url)} is no address. Give it as https://host/path.")
     secure = parts.scheme == "https"
     connection = http.client.HTTPConnection(host, port or (443 if secure else 80))
-    connection.sock = _connect(host, connection.port, deadline_s)
+    connected = connection.sock = _connect(host, connection.port, deadline_s)
     try:
         if secure:
-            connection.sock = ssl.create_default_context().wrap_socket(connection.sock, server_hostname=host)
+            connected = ssl.create_default_context().wrap_socket(connected, server_hostname=host)
+            connection.sock = connected
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("GET", target, headers={"Host": parts.netloc.rpartition("@")[2], "User-Agent": "evergreen"})
         response = connection.getresponse()
@@ -112,7 +113,7 @@ def _get(url: str, deadline_s: float, limit_bytes: int) -> bytes | str:
                 f"{_short(url)} answered {response.status} {response.reason}. Open the address in a browser, and "
                 "correct it."
             )
-        return _body(response, connection.sock, url, deadline_s, limit_bytes)
+        return _body(response, connected, url, deadline_s, limit_bytes)
     finally:
         connection.close()
 

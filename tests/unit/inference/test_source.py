@@ -26,6 +26,12 @@ def test_an_address_is_read(server: Server) -> None:
     assert server.requests[0].headers["Host"] == server.url.removeprefix("http://")
 
 
+@pytest.mark.usefixtures("private_allowed")
+def test_a_server_that_hangs_up_after_its_answer_is_read_too(server: Server) -> None:
+    server.answer = lambda _: Reply(200, b"x" * 200_000, {"Connection": "close"})
+    assert source.read(f"{server.url}/cat.jpg") == b"x" * 200_000
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -18,7 +18,9 @@ from irislite.errors import (
     IrisliteError,
     NotSupported,
     ProductionError,
+    RequestFailed,
     RequestTimeout,
+    UnknownBinding,
     UnknownItem,
     UnknownProduction,
     UnknownSession,
@@ -28,7 +30,7 @@ from irislite.eventlog import LogType
 # The first that fits counts; whatever else the runtime raises is a 500 with its own words.
 _STATUSES: tuple[tuple[type[IrisliteError] | tuple[type[IrisliteError], ...], int], ...] = (
     (BadRequest, 400),
-    ((UnknownProduction, UnknownItem, UnknownSession, ClassNotFound), 404),
+    ((UnknownBinding, UnknownProduction, UnknownItem, UnknownSession, ClassNotFound), 404),
     ((ProductionError, IllegalMove), 409),
     (NotSupported, 501),
     (RequestTimeout, 504),
@@ -36,9 +38,10 @@ _STATUSES: tuple[tuple[type[IrisliteError] | tuple[type[IrisliteError], ...], in
 
 
 class Failure(BaseModel):
-    """What every error answers."""
+    """What every error answers; the session where a request failed has a trace."""
 
     error: str
+    session_id: int | None = None
 
 
 def status_of(error: IrisliteError) -> int:
@@ -46,10 +49,10 @@ def status_of(error: IrisliteError) -> int:
     return next((status for kinds, status in _STATUSES if isinstance(error, kinds)), 500)
 
 
-def answer(status: int, text: str, headers: dict[str, str] | None = None) -> JSONResponse:
+def answer(status: int, text: str, headers: dict[str, str] | None = None, **further: int) -> JSONResponse:
     """An error as `iop` reads it: {"error": text}."""
     whole = text.encode("utf-8", "replace").decode()  # half a character, quoted from the request, cannot be sent
-    return JSONResponse({"error": whole}, status, headers)
+    return JSONResponse({"error": whole, **further}, status, headers)
 
 
 def register(app: FastAPI) -> None:
@@ -57,7 +60,8 @@ def register(app: FastAPI) -> None:
 
     @app.exception_handler(IrisliteError)
     async def runtime_error(_request: Request, error: IrisliteError) -> JSONResponse:
-        return answer(status_of(error), str(error))
+        further = {"session_id": error.session_id} if isinstance(error, RequestFailed) else {}
+        return answer(status_of(error), str(error), **further)
 
     @app.exception_handler(RequestValidationError)
     async def wrong_input(_request: Request, error: RequestValidationError) -> JSONResponse:

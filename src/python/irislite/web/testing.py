@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from irislite import testpage
 from irislite.director import Director
 from irislite.errors import BadRequest
 from irislite.eventlog import LogType
@@ -42,6 +43,7 @@ def test(director: Director, request: TestRequest) -> dict[str, Any]:
     if not request.target:
         raise HTTPException(400, 'No item is named: send {"target": NAME}.')
     classname, body = message(request)
+    testpage.request_body(classname, body)  # a request that is refused restarts nothing
     if request.restart:
         _restart(director, request.target)
     if not request.wait:
