@@ -75,8 +75,8 @@ def run(url: str, home: Path) -> None:
     print(f"      {report['verdict']}\n      {client.trace(session)}\n", flush=True)
 
     print("2/3   Promote: msg.OverrideRequest {}", flush=True)
-    session, promoted = client.send(TUNING, "msg.OverrideRequest", {})
-    print(f"      {promoted['note']}\n      {client.trace(session)}\n", flush=True)
+    session, _ = client.send(TUNING, "msg.OverrideRequest", {})
+    print(f"      {client.trace(session)}\n", flush=True)
 
     print(f"3/3   Ask the new model: msg.MLRequest {json.dumps(QUESTION)}", flush=True)
     session, answer = client.send(MODEL, "msg.MLRequest", QUESTION)

@@ -144,8 +144,9 @@ def new_context(browser: Browser, desk: Desk, look: str, state: StorageState | N
     """A window of a size and a colour scheme."""
     width, height, scheme = LOOKS[look]
     return browser.new_context(
-        base_url=desk.url, viewport={"width": width, "height": height}, color_scheme=scheme, storage_state=state
-    )
+        base_url=desk.url, viewport={"width": width, "height": height}, color_scheme=scheme, storage_state=state,
+        reduced_motion="reduce",  # nothing to wait for
+    )  # fmt: skip
 
 
 def sign_in(page: Page) -> None:

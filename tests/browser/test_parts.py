@@ -2,7 +2,10 @@
 
 import asyncio
 import time
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from starlette.datastructures import Headers
@@ -10,6 +13,8 @@ from starlette.datastructures import Headers
 from irislite.web.portal import bodies, controls, gate, rows, widgets
 from irislite.web.portal.fresh import Fresh
 from irislite.web.portal.sessions import Sessions
+
+T = TypeVar("T")
 
 
 @pytest.mark.parametrize("wanted", ["/", "/log", "/trace?session=3&message=4", "/production?name=A%2FB", "/test#x"])
@@ -61,6 +66,12 @@ def test_damaged_session_file_means_signing_in_again(tmp_path: Path, text: str) 
     assert sessions.account(sessions.open("SuperUser")) == "SuperUser"
 
 
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run it in a thread: the browser of the other tests has a loop in this one."""
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(asyncio.run, coroutine).result()
+
+
 def test_pages_that_ask_at_once_share_one_answer() -> None:
     asked = []
 
@@ -70,7 +81,7 @@ def test_pages_that_ask_at_once_share_one_answer() -> None:
         fresh.forget()
         return [*answers, await fresh.get("q", 60, lambda: 7)]
 
-    assert asyncio.run(ask()) == [1, 1, 1, 1, 1, 7]
+    assert run(ask()) == [1, 1, 1, 1, 1, 7]
 
 
 def test_failed_answer_is_not_kept() -> None:
@@ -80,7 +91,7 @@ def test_failed_answer_is_not_kept() -> None:
             await fresh.get("q", 60, lambda: 1 // 0)
         return await fresh.get("q", 60, lambda: 7)
 
-    assert asyncio.run(ask()) == 7
+    assert run(ask()) == 7
 
 
 def test_long_values_are_cut() -> None:

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,6 +58,8 @@ def run(file: Path, ready: Callable[[str], None] = lambda url: None) -> None:
     from irislite.web.app import create_app
     from irislite.web.server import listen, serve
 
+    # NiceGUI looks at every object of the process while it mounts; torch's deprecated ones warn at a look.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="nicegui")
     host, port = address()
     listening = listen(host, port)  # first of all: a port that is taken is told at once
     home = home_of(file)

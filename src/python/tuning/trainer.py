@@ -256,15 +256,13 @@ def _batches_of_alike(encoded: Encoded) -> Iterator[list[int]]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """No bars and tables on the console: what matters of them is in the log of the training."""
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    level = logging.get_verbosity()
     logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # for good: another thread may be loading a model meanwhile
     try:
         yield
     finally:
         logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
 
 
 @contextmanager

@@ -49,10 +49,10 @@ def status_of(error: IrisliteError) -> int:
     return next((status for kinds, status in _STATUSES if isinstance(error, kinds)), 500)
 
 
-def answer(status: int, text: str, headers: dict[str, str] | None = None, **further: int) -> JSONResponse:
+def answer(status: int, text: str, headers: dict[str, str] | None = None, session_id: int = 0) -> JSONResponse:
     """An error as `iop` reads it: {"error": text}."""
     whole = text.encode("utf-8", "replace").decode()  # half a character, quoted from the request, cannot be sent
-    return JSONResponse({"error": whole, **further}, status, headers)
+    return JSONResponse({"error": whole, **({"session_id": session_id} if session_id else {})}, status, headers)
 
 
 def register(app: FastAPI) -> None:
@@ -60,8 +60,8 @@ def register(app: FastAPI) -> None:
 
     @app.exception_handler(IrisliteError)
     async def runtime_error(_request: Request, error: IrisliteError) -> JSONResponse:
-        further = {"session_id": error.session_id} if isinstance(error, RequestFailed) else {}
-        return answer(status_of(error), str(error), **further)
+        session_id = error.session_id if isinstance(error, RequestFailed) else 0
+        return answer(status_of(error), str(error), session_id=session_id)
 
     @app.exception_handler(RequestValidationError)
     async def wrong_input(_request: Request, error: RequestValidationError) -> JSONResponse:

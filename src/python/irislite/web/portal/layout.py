@@ -76,7 +76,7 @@ def frame(portal: Portal, title: str, path: str) -> Iterator[ui.element]:
     ui.page_title(f"{title} · irislite")
     ui.add_head_html(_HEAD)
     request = ui.context.client.request
-    token, rooms = request.session.get("token", ""), portal.rooms
+    token, rooms, status = request.session.get("token", ""), portal.rooms, portal.director.status()
     # NiceGUI's page element is a <main> around everything; ours is the room alone.
     if (slot := ui.context.client.content.parent_slot) is not None:
         slot.parent.props("role=presentation")
@@ -86,8 +86,8 @@ def frame(portal: Portal, title: str, path: str) -> Iterator[ui.element]:
                 ui.element("img").props(f'src={ASSETS}/leaf.svg alt=""')
                 text("span", "irislite").classes("wide")
             with ui.element("a").classes("running").props(f"href={rooms[0].path}") as running:
-                pill = Pill("stopped")
-                name = text("span", "").classes("name")
+                pill = Pill(status["status"])
+                name = text("span", status["production"]).classes("name")
             running.set_visibility(path != rooms[0].path)  # the production's own page says it larger
             ui.element("div").classes("grow")
             _look_switch(request.cookies.get("look", ""))
@@ -109,13 +109,13 @@ def frame(portal: Portal, title: str, path: str) -> Iterator[ui.element]:
         pill.show(status["status"])
         name.text = status["production"]
 
-    ui.timer(TICK_S, tick)
     ui.on_exception(_tell_unexpected)
     with room_element:
         try:
             yield room_element
         except IrisliteError as error:
             notice(str(error), "bad")
+    ui.timer(TICK_S, tick)  # last: a timer lets NiceGUI send the page as far as it is built
 
 
 def _tell_unexpected(error: Exception) -> None:

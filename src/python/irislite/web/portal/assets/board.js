@@ -12,14 +12,15 @@ const ICONS = {
 export default {
   template: `
     <div class="board">
-      <section v-for="column in columns" :key="column.title" class="board-column" :aria-label="column.title">
+      <section v-for="column in columns" :key="column.title" 
+               :class="['board-column', { bare: !column.items.length }]" :aria-label="column.title">
         <h2>{{ column.title }} <span class="count">{{ column.items.length }}</span></h2>
-        <p v-if="!column.items.length" class="muted">None in this production.</p>
+        <p v-if="!column.items.length" class="muted">None.</p>
         <button v-for="item in column.items" :key="item.name" type="button" :class="['item', 'state-' + item.state]"
                 :aria-pressed="item.name === selected" :data-item="item.name" @click="$emit('pick', item.name)">
           <span class="item-head">
             <i class="material-icons light" aria-hidden="true">{{ icon(item.state) }}</i>
-            <span class="item-name">{{ item.name }}</span>
+            <span class="item-name"><template v-for="part in item.name.split(/(?<=[.])/)">{{ part }}<wbr></template></span>
             <span class="state-word">{{ item.label }}</span>
           </span>
           <span class="item-line">
