@@ -94,15 +94,15 @@ def load(table: str, file: Path, replace: bool, home: Path) -> int:
 
     def progress(rows: int, done: int, total: int) -> None:
         nonlocal shown_at
-        if time.monotonic() - shown_at >= 0.5:
+        if sys.stderr.isatty() and time.monotonic() - shown_at >= 0.5:
             shown_at = time.monotonic()
-            print(f"\r{rows:,} rows, {100 * done // max(total, 1)} %", end="", file=sys.stderr, flush=True)
+            print(f"{rows:,} rows, {100 * done // max(total, 1)} %", end="\r", file=sys.stderr, flush=True)
 
     report = Tables(home).load_csv(table, file, mode="replace" if replace else "append", progress=progress)
     for line, reason in report.bad:
         print(f"{file}:{line}: {reason}", file=sys.stderr)
     done = "replaced by" if replace else "got"
-    print(f"\r{table} {done} {report.rows:,} rows in {time.monotonic() - started:.1f} s.", end="")
+    print(f"{table} {done} {report.rows:,} rows in {time.monotonic() - started:.1f} s.", end="")
     print(f" {report.bad_rows:,} rows were not loaded: see above." if report.bad_rows else "")
     return report.bad_rows
 

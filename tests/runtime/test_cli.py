@@ -1,0 +1,90 @@
+"""`irislite load` and `irislite trace`, and what is said when they cannot."""
+
+from pathlib import Path
+
+import pytest
+
+from irislite import cli
+from irislite.director import Director
+from irislite.errors import IrisliteError
+from irislite.sql import Tables
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("IRISLITE_HOME", "PORT", "HOST"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def reviews(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "reviews.csv"
+    file.write_text(text)
+    return file
+
+
+def test_a_file_is_loaded_added_and_replaced(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    file = reviews(tmp_path, "Label,Text\n1,bad\n5,good\n")
+    home = str(tmp_path / "home")
+    assert cli.main(["load", "iris.Mine", str(file), "--home", home]) == 0
+    assert cli.main(["load", "iris.Mine", str(file), "--home", home, "--append"]) == 0
+    count = lambda: next(Tables(tmp_path / "home").execute("SELECT COUNT(*) FROM iris.Mine"))[0]  # noqa: E731
+    assert count() == 4
+    assert cli.main(["load", "iris.Mine", str(file), "--home", home, "--replace"]) == 0
+    assert count() == 2
+    assert "iris.Mine replaced by 2 rows" in capsys.readouterr().out
+
+
+def test_a_bad_row_is_told_by_its_line_and_the_good_ones_are_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    home = str(tmp_path / "home")
+    cli.main(["load", "iris.Mine", str(reviews(tmp_path, "Label,Text\n1,bad\n")), "--home", home])
+    file = reviews(tmp_path, 'Label,Text\n2,"two\nlines"\nfive,good\n3\n4,fine\n')
+    assert cli.main(["load", "iris.Mine", str(file), "--home", home]) == 1
+    told = capsys.readouterr()
+    assert f"{file}:4: " in told.err
+    assert f"{file}:5: " in told.err
+    assert "got 2 rows" in told.out
+    assert "2 rows were not loaded" in told.out
+
+
+@pytest.mark.parametrize("arguments", [["load", "iris.Mine", "not-there.csv"], ["load", "a b", "{file}"]])
+def test_what_cannot_be_loaded_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture, arguments: list[str]) -> None:
+    file = str(reviews(tmp_path, "Label,Text\n1,bad\n"))
+    arguments = [file if argument == "{file}" else argument for argument in arguments]
+    assert cli.main([*arguments, "--home", str(tmp_path / "home")]) == 1
+    assert capsys.readouterr().err.startswith("irislite: ")
+
+
+def test_a_session_is_printed_beside_a_running_server(
+    director: Director, ask_class: str, capsys: pytest.CaptureFixture
+) -> None:
+    session = director.test("Echo", ask_class, '{"text": "you"}').session_id
+    assert cli.main(["trace", str(session), "--home", str(director.home)]) == 0
+    told = capsys.readouterr().out
+    assert "EnsLib.Testing.Service → Echo" in told
+    assert "Echo ⇢ EnsLib.Testing.Service" in told
+    assert '"Hello you!"' in told
+    assert cli.main(["trace", "999", "--home", str(director.home)]) == 1
+    assert "no session 999" in capsys.readouterr().err
+
+
+def test_the_data_folder_is_found_or_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(IrisliteError, match=r"Which data folder.*none"):
+        cli.find_home()
+    (tmp_path / "src/python/.irislite").mkdir(parents=True)
+    assert cli.find_home() == tmp_path / "src/python/.irislite"
+    (tmp_path / ".irislite").mkdir()
+    with pytest.raises(IrisliteError, match="several"):
+        cli.find_home()
+    monkeypatch.setenv("IRISLITE_HOME", str(tmp_path / "elsewhere"))
+    assert cli.find_home() == tmp_path / "elsewhere"
+    assert cli.home_of(tmp_path / "production.py") == tmp_path / "elsewhere"
+
+
+@pytest.mark.parametrize("port", ["x", "0", "70000", "-1", ""])
+def test_a_port_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, port: str) -> None:
+    monkeypatch.setenv("PORT", port)
+    with pytest.raises(IrisliteError, match="from 1 to 65535"):
+        cli.address()
