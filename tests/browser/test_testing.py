@@ -111,6 +111,15 @@ def test_item_that_does_not_run(page: Page) -> None:
     expect(answer.get_by_role("alert")).to_contain_text("Enable it first")
 
 
+def test_item_in_error_is_not_waited_for(page: Page, desk: Desk) -> None:
+    page.goto("/test?item=Broken Model")
+    answer = page.get_by_role("region", name="Answer")
+    invoke(page)
+    expect(answer.get_by_role("alert")).to_contain_text("Broken Model could not be started")
+    page.get_by_role("button", name="Invoke and leave").click()
+    expect(answer).to_contain_text("the message waits in its queue until it is started again")
+
+
 def test_other_request_types(page: Page) -> None:
     answer = open_test(page, "Sentiment")
     page.get_by_role("combobox", name="Request type").click()

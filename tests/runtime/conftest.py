@@ -53,6 +53,11 @@ class Broken(BusinessOperation):
         raise RuntimeError("no model here")
 
 
+class BrokenProcess(BusinessProcess):
+    def on_init(self):
+        raise RuntimeError("no plan here")
+
+
 class Chain(BusinessProcess):
     """Asks Echo, at once or several times at a time."""
 
@@ -94,6 +99,7 @@ p.service("Poll", c.Poll, enabled=False, adapter_settings={{"CallInterval": "0.0
 p.service("Door", c.Door)
 p.process("Chain", c.Chain)
 p.process("Actor", c.Chain, pool_size=0)
+p.process("BrokenActor", c.BrokenProcess, pool_size=0)
 p.operation("Echo", c.Echo, settings={{"%settings": "suffix=!", "number": 3}})
 p.operation("Off", c.Echo, enabled=False, comment="Not wanted yet.")
 p.operation("Broken", c.Broken)

@@ -82,6 +82,10 @@ def run(file: Path, ready: Callable[[str], None] = lambda url: None) -> None:
 
         serve(create_app(director, accounts, host), host, port, announce, listening)
     finally:
+        busy = [item.name for item in director.items() if item.in_progress] if director.is_running else []
+        if busy:
+            print(f"{', '.join(busy)} may finish the message at hand (30 s at most); Ctrl-C again stops at once.")
+            print("What is not finished is handled again at the next start.", flush=True)
         director.close()
 
 

@@ -120,6 +120,11 @@ class Director:
             self._production = self.productions.production(before.name)
             self._hosting.change(self._production, before)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a production runs."""
+        return self._production is not None
+
     def status(self) -> dict[str, str]:
         """The running production's name, or the default's, and its status."""
         running = self._production
@@ -145,12 +150,12 @@ class Director:
 
     def items(self) -> list[ItemView]:
         """The items of the running production, or of the default one."""
-        running = self._production is not None
+        running = self.is_running
         return [self._hosting.view(item, running) for item in self._shown().items]
 
     def item(self, name: str) -> ItemView:
         """One item. Raises `UnknownItem`."""
-        return self._hosting.view(self._shown().item(name), self._production is not None)
+        return self._hosting.view(self._shown().item(name), self.is_running)
 
     def enable_item(self, name: str, enabled: bool) -> None:
         """Enable or disable one item, now if the production runs, and for later starts.

@@ -9,7 +9,7 @@ from irislite.errors import ProductionError
 from irislite.eventlog import EventLog, LogType
 from irislite.header import BusinessType
 from irislite.host import Host
-from irislite.pool import Pool, PoolState
+from irislite.pool import Pool
 from irislite.productions import Productions
 from irislite.queues import Queue
 from irislite.router import Address, Router
@@ -109,15 +109,15 @@ class Hosting:
         if pool is None:
             return
         pool.settle(START_GRACE_S)
-        if pool.state is PoolState.ERROR:
-            raise ProductionError(f"{item.name} could not be started: {pool.error_text}")
+        if item.name in pool.errors:
+            raise ProductionError(f"{item.name} could not be started: {pool.errors[item.name]}")
 
     # -- states ------------------------------------------------------------------------------
 
     @property
     def troubled(self) -> bool:
         """Whether an item could not be started."""
-        return any(pool.state is PoolState.ERROR for pool in list(self._pools.values()))
+        return any(pool.errors for pool in list(self._pools.values()))
 
     def queue(self, item: Item) -> Queue:
         """The queue an item reads: its own, or the shared one of the actors."""
@@ -131,8 +131,10 @@ class Hosting:
             state, reason = ItemState.DISABLED, item.comment
         elif not running or pool is None:
             state, reason = ItemState.STOPPED, "The production is stopped."
+        elif item.name in pool.errors:
+            state, reason = ItemState.ERROR, pool.errors[item.name]
         else:
-            state, reason = ItemState(pool.state), pool.error_text
+            state, reason = ItemState(pool.state), ""
         return ItemView(
             name=item.name,
             class_name=item.class_name,
@@ -187,7 +189,7 @@ class Hosting:
 
     def _start_pool(self, pool: Pool) -> None:
         pool.after_message = self._end_transaction
-        pool.on_error = lambda: self._mark_failed(pool)
+        pool.on_error = lambda item: self._mark_failed(pool, item)
         self._pools[pool.name] = pool
         pool.start()
 
@@ -198,12 +200,12 @@ class Hosting:
                 LogType.WARNING, f"{name} still works on a message; it stops when that is done.", "Hosting", "stop"
             )
 
-    def _mark_failed(self, pool: Pool) -> None:
+    def _mark_failed(self, pool: Pool, item: Item) -> None:
         if self._pools.get(pool.name) is not pool:
             return  # it was stopped meanwhile
-        for item in pool.items:
-            refusal = f"{item.name} could not be started: {pool.error_text} Correct its settings and start it again."
-            self._router.place(item.name, Address(self.queue(item), self.kind(item), refusal, queues_anyway=True))
+        reason = pool.errors[item.name]
+        refusal = f"{item.name} could not be started: {reason} Correct its settings and start it again."
+        self._router.place(item.name, Address(self.queue(item), self.kind(item), refusal, queues_anyway=True))
 
     def _end_transaction(self) -> None:
         """A handler that leaves a transaction open would keep every other writer waiting."""

@@ -40,8 +40,8 @@ class Pool:
     """`size` members that take messages for one item, or, as the actor pool, for several.
 
     `host_of(item)` makes a host; every member makes its own for each of `items`. Without a
-    queue the item is a service. `on_error` is called when a start fails, `after_message`
-    after every message, in the member's thread.
+    queue the item is a service. `on_error` is called with an item whose start fails,
+    `after_message` after every message, in the member's thread.
     """
 
     def __init__(
@@ -65,10 +65,10 @@ class Pool:
         self._settled = threading.Condition()
         self._states: dict[int, PoolState] = {}
         self._threads: list[threading.Thread] = []
-        self.error_text = ""
+        self.errors: dict[str, str] = {}  # item -> why it could not be started
         self.last_activity: dict[str, float] = {}  # item -> seconds since the epoch
         self.processed: Counter[str] = Counter()
-        self.on_error: Callable[[], None] = lambda: None
+        self.on_error: Callable[[Item], None] = lambda item: None
         self.after_message: Callable[[], None] = lambda: None
 
     def start(self) -> None:
@@ -116,17 +116,20 @@ class Pool:
         context = Context(self.name, next(_job_numbers))
         current.set(context)
         hosts: dict[str, Host] = {}
-        try:
-            for item in self.items:
-                current.set(replace(context, config_name=item.name))
-                hosts[item.name] = self._host_of(item)
-                hosts[item.name].start()
-        except Exception as error:  # noqa: BLE001 - whatever the component raises: the item is in error, others go on
-            self.error_text = f"{type(error).__name__}: {error}"
-            self._log.add(
-                LogType.ERROR, f"The start failed: {self.error_text}", self.name, "OnInit", traceback.format_exc()
-            )
-            self.on_error()
+        for item in self.items:
+            current.set(replace(context, config_name=item.name))
+            try:
+                host = self._host_of(item)
+                host.start()
+            except Exception as error:  # noqa: BLE001 - whatever the component raises: it is in error, others go on
+                text = self.errors[item.name] = f"{type(error).__name__}: {error}"
+                self._log.add(
+                    LogType.ERROR, f"The start failed: {text}", item.class_name, "OnInit", traceback.format_exc()
+                )
+                self.on_error(item)
+            else:
+                hosts[item.name] = host
+        if not hosts:
             self._move(number, PoolState.ERROR)
             return
         current.set(context)

@@ -2,6 +2,9 @@
 
 import asyncio
 import threading
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from starlette.exceptions import HTTPException
@@ -9,10 +12,16 @@ from starlette.exceptions import HTTPException
 from irislite.web import blocking
 
 
+def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine in a thread of its own: a browser test may have left a loop in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
+
+
 def test_what_is_returned_or_raised_arrives() -> None:
-    assert asyncio.run(blocking.run(int, "12", base=8)) == 10
+    assert run(blocking.run(int, "12", base=8)) == 10
     with pytest.raises(ValueError, match="invalid literal"):
-        asyncio.run(blocking.run(int, "x"))
+        run(blocking.run(int, "x"))
 
 
 def test_more_calls_than_there_are_places_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,4 +38,4 @@ def test_more_calls_than_there_are_places_are_refused(monkeypatch: pytest.Monkey
         assert await first
         assert await blocking.run(int) == 0
 
-    asyncio.run(both())
+    run(both())

@@ -171,7 +171,7 @@ class _Test:
             f"if (innerWidth < 760) getHtmlElement({self._result.id}).scrollIntoView({{behavior: 'smooth'}})"
         )
         try:
-            header = await blocking.run(self._portal.director.test_async, str(self._item.value), classname, typed)
+            header = await blocking.run(self._send, str(self._item.value), classname, typed, wait)
         except IrisliteError as error:
             with self._result:
                 notice(str(error), "bad")
@@ -181,13 +181,22 @@ class _Test:
                 if wait:
                     await self._watch(header)
                 else:
-                    self._sent(header)
+                    await self._sent(header)
         finally:
             self._invoke_button.enable()
 
-    def _sent(self, header: Header) -> None:
+    def _send(self, target: str, classname: str, typed: str, wait: bool) -> Header:
+        if wait:  # an item whose start failed takes messages, but nobody would answer
+            self._portal.director.router.address(target, waits=True)
+        return self._portal.director.test_async(target, classname, typed)
+
+    async def _sent(self, header: Header) -> None:
+        name = header.target_config_name
+        view = await asyncio.to_thread(self._portal.director.item, name)
         with ui.element("div").classes("panel panel-body"):
-            notice(f"Sent to {header.target_config_name} as message {header.id}. It goes on without this page.", "note")
+            notice(f"Sent to {name} as message {header.id}. It goes on without this page.", "note")
+            if view.state is ItemState.ERROR:
+                notice(f"{name} is in error: the message waits in its queue until it is started again.", "warn")
             _trace_link(header)
 
     async def _watch(self, header: Header) -> None:
