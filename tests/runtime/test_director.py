@@ -156,7 +156,7 @@ def test_settings_are_shown_changed_and_kept(
     assert shown["greeting"].description == "What is said first."
     assert shown["number"].value == "3"
     changes = director.apply_settings("Echo", {("Host", "greeting"): "Bye", ("Host", "number"): None}, pool_size=2)
-    assert changes == ["pool size 1 → 2", "greeting None → 'Bye'", "number '3' → None"]
+    assert changes == ["pool size 1 → 2", "greeting '(default)' → 'Bye'", "number '3' → '(default)'"]
     assert ask(director, ask_class, "x") == {"text": "Bye x!", "number": 7}
     assert director.apply_settings("Echo", {("Host", "greeting"): "Bye"}) == []
     director.close()
@@ -293,3 +293,11 @@ def test_a_transaction_that_a_handler_leaves_open_is_rolled_back(director: Direc
         component.ask = handler_of
     eventually(lambda: any("left open" in entry.text for entry in director.eventlog.newest(20)))
     assert "x.Left" not in director.tables.tables()
+
+
+def test_an_error_is_answered_though_nobody_waits(director: Director, ask_class: str) -> None:
+    header = director.test_async("Chain", ask_class, '{"text": "fan a,raise"}')
+    eventually(lambda: director.store.response_to(header.id))
+    response = director.store.response_to(header.id)
+    assert response.is_error
+    assert "asked to raise" in response.error_text

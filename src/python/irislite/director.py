@@ -17,6 +17,7 @@ from irislite.errors import IrisliteError, ItemNotRunning, ProductionError, Unkn
 from irislite.eventlog import EventLog, LogType
 from irislite.header import BusinessType, Header
 from irislite.hosting import STOP_GRACE_S, Hosting
+from irislite.masking import masked_setting
 from irislite.productions import Component, Productions
 from irislite.router import Router
 from irislite.sql import Tables
@@ -338,5 +339,5 @@ def _differences(before: Item, after: Item) -> list[str]:
     for target, name in sorted({*before.settings, *after.settings}):
         old, new = before.settings.get((target, name)), after.settings.get((target, name))
         if old != new:
-            lines.append(f"{name} {old!r} → {new!r}")
+            lines.append(f"{name} {masked_setting(name, old)!r} → {masked_setting(name, new)!r}")
     return lines

@@ -20,6 +20,17 @@ def masked(content: str) -> str:
     return json.dumps(_masked_value(value), ensure_ascii=False)
 
 
+def masked_setting(name: str, text: str | None) -> str:
+    """A setting's text as it may be shown: secrets replaced, in the lines of a `%settings` text as well."""
+    if text is None:
+        return "(default)"
+    lines = []
+    for line in text.split("\n"):
+        key, sign, value = line.partition("=")
+        lines.append(f"{key}{sign}{MASK}" if sign and value and _NAMES.search(key.strip()) else line)
+    return MASK if text and _NAMES.search(name) else "\n".join(lines)
+
+
 def _masked_value(value: object) -> object:
     if isinstance(value, dict):
         return {

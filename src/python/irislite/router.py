@@ -239,7 +239,7 @@ class Router:
             status = Status.DISCARDED  # too late, or the caller died
         else:
             status = Status.COMPLETED
-        if not request.return_queue_name and body is None:
+        if not request.return_queue_name and body is None and not error_text:
             return None  # nobody asked and nothing was said
         return Draft(
             target_config_name=request.source_config_name,
