@@ -13,6 +13,7 @@ import msg
 TUNING, MODEL = "Python.TuningOperation", "Python.MLOperation"
 TRAIN, QUESTION = msg.TrainRequest.EXAMPLE, msg.MLRequest.EXAMPLE
 TIMEOUT_S = 900
+DONE = "main-job-done"  # in the data folder: the first start has done the main job
 
 
 class DemoError(RuntimeError):
@@ -39,6 +40,10 @@ class Client:
             request = next(message for message in session["messages"] if message["id"] == sent["message_id"])
             if request["status"] == "Error":
                 raise DemoError(f"{target} answered: {request['error_text']}")
+            if request["status"] in ("Suspended", "Discarded", "Aborted"):
+                raise DemoError(
+                    f"The request to {target} is {request['status']}: see {self.trace(sent['session_id'])}."
+                )
             if request["status"] == "Completed":
                 answer = next(m for m in session["messages"] if m["id"] == request["corresponding_message_id"])
                 return sent["session_id"], answer["body"]["content"]
@@ -54,6 +59,8 @@ class Client:
             answer = requests.request(method, self.url + path, auth=self._auth, timeout=30, **values)
         except requests.ConnectionError as error:
             raise DemoError(f"Nothing answers at {self.url}: start the production with `make run` first.") from error
+        except requests.RequestException as error:
+            raise DemoError(f"{self.url} did not answer: {error}. Try again.") from error
         if answer.status_code == 401:
             raise DemoError("The sign-in was refused: set IRISUSERNAME and IRISPASSWORD as for `make run`.")
         if not answer.ok:
@@ -88,6 +95,7 @@ def run_quietly(url: str, home: Path) -> None:
     """The same beside a server that has just started: a failure is told and does not stop it."""
     try:
         run(url, home)
+        (home / DONE).touch()
     except DemoError as error:
         print(f"The main job stopped: {error}\n`make demo` tries again.", flush=True)
 

@@ -17,10 +17,10 @@ TABLE = "iris.Review"
 
 
 def prepare(home: Path) -> bool:
-    """Put the bundled model and the review table in place. True if this is the very first start."""
+    """Put the bundled model and the review table in place. True until a start has done the main job."""
     from irislite.sql import Tables
 
-    first = not (home / "messages.db").exists()
+    first = not (home / demo.DONE).exists()
     inference.bundled.install(paths.model_root(), print)
     tables = Tables(home)
     if TABLE not in tables.tables():

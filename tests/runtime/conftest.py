@@ -40,6 +40,12 @@ class Echo(BusinessOperation):
     def ask(self, request: Ask):
         if request.text == "raise":
             raise ValueError("it was asked to raise")
+        if request.text == "exit":
+            raise SystemExit(3)
+        if request.text == "odd":
+            raise ValueError("a file named \\udc80")
+        if request.text == "key":
+            return Answer(text=request.api_key)
         if request.text == "silent":
             return None
         if request.text.startswith("sleep "):
@@ -51,6 +57,14 @@ class Echo(BusinessOperation):
 class Broken(BusinessOperation):
     def on_init(self):
         raise RuntimeError("no model here")
+
+
+class Late(BusinessOperation):
+    """Fails when nobody expects it any more."""
+
+    def on_init(self):
+        time.sleep(1.3)
+        raise RuntimeError("no download")
 
 
 class BrokenProcess(BusinessProcess):
@@ -70,6 +84,15 @@ class Chain(BusinessProcess):
             for name in request.text[4:].split(","):
                 self.send_request_async("Echo", Ask(text=name), completion_key=name)
             return Answer()
+        if request.text.startswith("early"):
+            self.send_request_async("Echo", Ask(text="a"), completion_key="a")
+            self.send_request_sync("Other", Ask(text="sleep 0.3"), timeout=5)
+            if request.text == "early raise":
+                raise ValueError("after a call")
+            return Answer(text="begun")
+        if request.text == "reply raise":
+            self.reply(Answer(text="replied"))
+            raise ValueError("after the reply")
         return self.send_request_sync("Echo", Ask(text=request.text), timeout=5)
 
     def on_response(self, request, response, call_request, call_response, completion_key):
@@ -97,10 +120,12 @@ from iop import Production
 p = Production("Test.Production")
 p.service("Poll", c.Poll, enabled=False, adapter_settings={{"CallInterval": "0.05"}})
 p.service("Door", c.Door)
-p.process("Chain", c.Chain)
+p.process("Chain", c.Chain, pool_size=2)
 p.process("Actor", c.Chain, pool_size=0)
 p.process("BrokenActor", c.BrokenProcess, pool_size=0)
 p.operation("Echo", c.Echo, settings={{"%settings": "suffix=!", "number": 3}})
+p.operation("Other", c.Echo)
+p.operation("Late", c.Late, enabled=False)
 p.operation("Off", c.Echo, enabled=False, comment="Not wanted yet.")
 p.operation("Broken", c.Broken)
 PRODUCTIONS = [p]

@@ -216,7 +216,7 @@ def test_what_iop_asks_of_iris_is_answered(director: Director, ask_class: str) -
     assert [item["@Name"] for item in exported["Item"]][:2] == ["Poll", "Door"]
     assert local.test_component("Echo", classname=ask_class, body='{"text": "iop"}').text == "Hello iop!"
     connections = utils.export_production_connections("Test.Production")
-    assert next(row for row in connections["items"] if row["item"] == "Chain")["connections"] == ["Echo"]
+    assert next(row for row in connections["items"] if row["item"] == "Chain")["connections"] == ["Echo", "Other"]
     local.stop_component("Echo")
     assert director.item("Echo").state is ItemState.DISABLED
     local.start_component("Echo")
@@ -301,3 +301,52 @@ def test_an_error_is_answered_though_nobody_waits(director: Director, ask_class:
     response = director.store.response_to(header.id)
     assert response.is_error
     assert "asked to raise" in response.error_text
+
+
+@pytest.mark.parametrize(("text", "words"), [("exit", "SystemExit: 3"), ("odd", "ValueError: a file named")])
+def test_whatever_a_handler_raises_the_item_goes_on(director: Director, ask_class: str, text: str, words: str) -> None:
+    with pytest.raises(RequestFailed, match=words):
+        ask(director, ask_class, text, timeout_s=5)
+    assert ask(director, ask_class, "again", timeout_s=5)["text"] == "Hello again!"
+
+
+@pytest.mark.parametrize("size", [10, 200_000])
+def test_a_secret_reaches_the_target_however_large_the_message(director: Director, ask_class: str, size: int) -> None:
+    director.test_async("Echo", ask_class, '{"text": "sleep 0.1"}')
+    body = json.dumps({"text": "key", "api_key": "hush", "more": "x" * size})
+    assert json.loads(director.test("Echo", ask_class, body).body)["text"] == "hush"
+
+
+def test_who_waits_for_an_item_that_then_fails_to_start_is_told(director: Director, ask_class: str) -> None:
+    director.enable_item("Late", True)
+    with pytest.raises(RequestFailed, match="no download"):
+        ask(director, ask_class, "x", "Late", timeout_s=10)
+
+
+def test_a_pool_size_of_0_is_for_processes(director: Director, ask_class: str) -> None:
+    director.apply_settings("Echo", {}, pool_size=0)
+    assert director.item("Echo").reason == "Its pool size is 0."
+    with pytest.raises(ItemNotRunning, match="pool size of 0"):
+        ask(director, ask_class, "x")
+
+
+def test_an_answer_does_not_overtake_the_process_that_waits_for_another(director: Director, ask_class: str) -> None:
+    answer = ask(director, ask_class, "early", "Chain", timeout_s=10)
+    assert answer == {"text": "a=Hello a!|begun", "number": 1}
+
+
+@pytest.mark.parametrize("text", ["early raise", "reply raise"])
+def test_a_process_answers_once(director: Director, ask_class: str, text: str) -> None:
+    header = director.test_async("Chain", ask_class, json.dumps({"text": text}))
+    eventually(lambda: director.store.header(header.id).status is Status.ERROR)
+    time.sleep(0.2)
+    session = director.store.session(header.session_id)
+    answers = [h for h in session if h.type is MessageType.RESPONSE and h.source_config_name == "Chain"]
+    assert len(answers) == 1
+    assert director.store.response_to(header.id) == answers[0]
+
+
+def test_a_call_interval_that_is_none_is_told(director: Director) -> None:
+    director.apply_settings("Poll", {("Adapter", "CallInterval"): "5s"})
+    with pytest.raises(ProductionError, match="CallInterval is '5s'"):
+        director.enable_item("Poll", True)

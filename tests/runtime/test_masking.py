@@ -18,6 +18,13 @@ def test_everything_else_stays(content: str) -> None:
     assert masked(content) == content or json.loads(masked(content)) == json.loads(content)
 
 
+def test_names_are_read_however_they_are_written() -> None:
+    content = json.dumps({"accessToken": "a", "x-api-key": ["b"], "token": 5, "hubToken": {"value": "c"}})
+    assert json.loads(masked(content)) == {
+        "accessToken": MASK, "x-api-key": [MASK], "token": 5, "hubToken": {"value": MASK},
+    }  # fmt: skip
+
+
 def test_a_setting_is_shown_without_its_secrets() -> None:
     assert masked_setting("%settings", "name=gpt2\napi_key=hush\nx") == f"name=gpt2\napi_key={MASK}\nx"
     assert masked_setting("hub_token", "hush") == MASK

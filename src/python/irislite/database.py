@@ -49,9 +49,11 @@ class Write:
 
     def finish(self) -> None:
         """Tell whoever waits."""
-        if self.error is None and self.committed is not None:
-            self.committed(self.result)
-        self._done.release()
+        try:
+            if self.error is None and self.committed is not None:
+                self.committed(self.result)
+        finally:
+            self._done.release()
 
 
 class Database:
@@ -70,6 +72,7 @@ class Database:
         self._readers = threading.local()
         self._writes: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
         self._closed = False
+        self._closing = threading.Lock()
         try:
             self._writer_connection = self._connect()
             _migrate(self._writer_connection)
@@ -86,10 +89,11 @@ class Database:
         self, apply: Callable[[sqlite3.Connection], Any], committed: Callable[[Any], None] | None = None
     ) -> Write:
         """Hand a change to the writer without waiting for it."""
-        if self._closed:
-            raise StoreError("The store is closed: start the runtime again.")
         write = Write(apply, committed)
-        self._writes.put(write)
+        with self._closing:  # nothing may come in behind the end
+            if self._closed:
+                raise StoreError("The store is closed: start the runtime again.")
+            self._writes.put(write)
         return write
 
     def write(self, apply: Callable[[sqlite3.Connection], Any]) -> Any:
@@ -107,10 +111,11 @@ class Database:
 
     def close(self) -> None:
         """Commit what was submitted, then close the file and free the folder."""
-        if self._closed:
-            return
-        self._closed = True
-        self._writes.put(None)
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            self._writes.put(None)
         self._writer.join()
         self._writer_connection.close()
         self._lock_file.close()

@@ -322,8 +322,11 @@ class Director:
 
     def _apply(self, item: Item) -> None:
         """Keep an item as it is configured now and, if the production runs, restart it alone."""
-        production = self._shown().with_item(item)
-        self.productions.save(production)
+        shown = self._shown()
+        self._hosting.check_queue(shown.item(item.name), item)
+        production = shown.with_item(item)
+        # What a file has changed meanwhile is kept too: `update` applies it.
+        self.productions.save(self.productions.production(shown.name).with_item(item))
         if self._production is not None:
             before, self._production = self._production, production
             if item in before.items:

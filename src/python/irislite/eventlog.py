@@ -7,7 +7,7 @@ from enum import IntEnum
 
 from irislite.context import current
 from irislite.database import Database, Write
-from irislite.store import now
+from irislite.store import now, storable
 
 
 class LogType(IntEnum):
@@ -48,8 +48,12 @@ class EventLog:
     def add(self, type: LogType, text: str, source_class: str = "", source_method: str = "", stack: str = "") -> Write:
         """Write an entry for the item and message at hand; waiting for the disk is up to the caller."""
         context = current.get()
+        text, stack = storable(text), storable(stack)
         if self._echo is not None:
-            self._echo(type, context.config_name, text)
+            try:
+                self._echo(type, context.config_name, text)
+            except OSError:  # the console has gone; the log goes on without it
+                self._echo = None
         values = (
             type,
             context.config_name,

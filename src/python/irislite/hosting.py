@@ -1,5 +1,7 @@
 """The items of a running production: their addresses, their pools, their states."""
 
+import threading
+import time
 from typing import Any
 
 from irislite.bridge import components
@@ -32,6 +34,7 @@ class Hosting:
         self._productions = productions
         self._tables = tables
         self._pools: dict[str, Pool] = {}
+        self._lingering: dict[str, list[threading.Thread]] = {}  # members that did not stop in time
         self._kinds: dict[tuple[str, str | None, str | None], BusinessType] = {}
 
     # -- classes ---------------------------------------------------------------------------
@@ -92,7 +95,7 @@ class Hosting:
                 self._router.remove(item.name)
         for item in new:
             self._start_item(item)
-        if any(map(self._is_actor, old + new)):
+        if any(map(self._is_actor, old + new)) or production.actor_pool_size != before.actor_pool_size:
             self._restart_actors(production)
 
     def restart_item(self, production: Production, name: str) -> None:
@@ -102,6 +105,23 @@ class Hosting:
         self._start_item(item)
         if self._is_actor(item):
             self._restart_actors(production)
+
+    def check_queue(self, before: Item, after: Item) -> None:
+        """Raise `ProductionError` if a change would leave messages in a queue that nobody reads any more."""
+        if self._pool_name(before) == self._pool_name(after):
+            return
+        deadline = time.monotonic() + START_GRACE_S
+        while self._has_work(before):
+            if time.monotonic() < deadline:
+                time.sleep(0.01)
+                continue
+            raise ProductionError(
+                f"{before.name} has messages to handle: its pool size can go to or from 0 when they are done."
+            )
+
+    def _has_work(self, item: Item) -> bool:
+        queue, name = self.queue(item), item.name
+        return bool(queue.count_of(name) or queue.claimed_of(name) or self._store.has_open_processes(name))
 
     def settle(self, item: Item) -> None:
         """Wait a moment for an item to come up. Raises `ProductionError` with the reason if it does not."""
@@ -130,7 +150,8 @@ class Hosting:
         if not item.enabled:
             state, reason = ItemState.DISABLED, item.comment
         elif not running or pool is None:
-            state, reason = ItemState.STOPPED, "The production is stopped."
+            state = ItemState.STOPPED
+            reason = "Its pool size is 0." if running else "The production is stopped."
         elif item.name in pool.errors:
             state, reason = ItemState.ERROR, pool.errors[item.name]
         else:
@@ -167,11 +188,14 @@ class Hosting:
         if not item.enabled:
             reason = f" {item.comment}" if item.comment else ""
             refusal = f"{item.name} is disabled.{reason} Enable it first, in the portal or with `iop`."
+        elif item.pool_size == 0 and not self._is_actor(item) and kind is not BusinessType.UNKNOWN:
+            refusal = f"{item.name} has a pool size of 0, so nobody takes its messages: give it 1 or more."
         elif is_service:
             refusal = f"{item.name} is a service: it takes no messages. Send to an operation or a process."
         self._router.place(item.name, Address(queue, kind, refusal))
-        if item.enabled and item.pool_size and not self._is_actor(item):
-            size = 1 if is_service else item.pool_size
+        # A class that cannot be loaded gets one member too: its start tells why.
+        if item.enabled and not self._is_actor(item) and (item.pool_size or kind is BusinessType.UNKNOWN):
+            size = 1 if is_service else max(1, item.pool_size)
             self._start_pool(
                 Pool(item.name, size, None if is_service else queue, [item], self.host, self._router, self._log)
             )
@@ -188,6 +212,7 @@ class Hosting:
         self._start_actors(production)
 
     def _start_pool(self, pool: Pool) -> None:
+        pool.after = self._lingering.pop(pool.name, [])
         pool.after_message = self._end_transaction
         pool.on_error = lambda item: self._mark_failed(pool, item)
         self._pools[pool.name] = pool
@@ -196,6 +221,7 @@ class Hosting:
     def _stop_pool(self, name: str, timeout_s: float = STOP_GRACE_S) -> None:
         pool = self._pools.pop(name, None)
         if pool is not None and not pool.stop(timeout_s):
+            self._lingering[name] = pool.threads
             self._log.add(
                 LogType.WARNING, f"{name} still works on a message; it stops when that is done.", "Hosting", "stop"
             )
@@ -206,6 +232,7 @@ class Hosting:
         reason = pool.errors[item.name]
         refusal = f"{item.name} could not be started: {reason} Correct its settings and start it again."
         self._router.place(item.name, Address(self.queue(item), self.kind(item), refusal, queues_anyway=True))
+        self._router.refuse_waiting(item.name, refusal)
 
     def _end_transaction(self) -> None:
         """A handler that leaves a transaction open would keep every other writer waiting."""

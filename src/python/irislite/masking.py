@@ -4,8 +4,8 @@ import json
 import re
 
 MASK = "********"
-# Field names whose text values are secrets, at any depth of a message's JSON.
-_NAMES = re.compile(r"(?:^|_)(?:api_?key|token|password|passwd|secret|authorization)$", re.IGNORECASE)
+# Field names whose texts are secrets, at any depth of a message's JSON; camelCase and dashes are read as underscores.
+_NAMES = re.compile(r"(?:^|_)(?:api_?key|token|password|passwd|secret|authorization)$")
 _HINT = re.compile(r"key|token|passw|secret|authorization", re.IGNORECASE)
 
 
@@ -27,16 +27,28 @@ def masked_setting(name: str, text: str | None) -> str:
     lines = []
     for line in text.split("\n"):
         key, sign, value = line.partition("=")
-        lines.append(f"{key}{sign}{MASK}" if sign and value and _NAMES.search(key.strip()) else line)
-    return MASK if text and _NAMES.search(name) else "\n".join(lines)
+        lines.append(f"{key}{sign}{MASK}" if sign and value and _is_secret(key.strip()) else line)
+    return MASK if text and _is_secret(name) else "\n".join(lines)
 
 
 def _masked_value(value: object) -> object:
     if isinstance(value, dict):
-        return {
-            name: MASK if isinstance(inner, str) and inner and _NAMES.search(name) else _masked_value(inner)
-            for name, inner in value.items()
-        }
+        return {name: _hidden(inner) if _is_secret(name) else _masked_value(inner) for name, inner in value.items()}
     if isinstance(value, list):
         return [_masked_value(inner) for inner in value]
+    return value
+
+
+def _is_secret(name: str) -> bool:
+    return bool(_NAMES.search(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).replace("-", "_").lower()))
+
+
+def _hidden(value: object) -> object:
+    """Every text in a secret's value replaced; numbers stay: a model's `token` is one."""
+    if isinstance(value, str):
+        return MASK if value else value
+    if isinstance(value, dict):
+        return {name: _hidden(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_hidden(inner) for inner in value]
     return value

@@ -9,14 +9,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 
-from irislite import process
 from irislite.config import Item
 from irislite.context import Context, current
 from irislite.database import Write
-from irislite.errors import IllegalMove
+from irislite.errors import IllegalMove, ProductionError, StoreError
 from irislite.eventlog import EventLog, LogType
 from irislite.header import BusinessType
 from irislite.host import Host
+from irislite.process import Turn
 from irislite.queues import Queue
 from irislite.router import Router
 from irislite.store import Entry
@@ -24,7 +24,13 @@ from irislite.store import Entry
 # A member may be this many answers ahead of the disk: after a crash they are at most handled again.
 AHEAD = 32
 LOOK_UP_S = 1.0  # how often an idle member looks whether it should stop
+RETRY_BUSY_S = 0.01  # before a message is taken again whose process is in other hands
+RETRY_STORE_S = 1.0  # before a message is taken again that could not be written
 _job_numbers = itertools.count(1)
+
+
+class _Busy(Exception):
+    """Another member works for the same business process."""
 
 
 class PoolState(StrEnum):
@@ -70,6 +76,8 @@ class Pool:
         self.processed: Counter[str] = Counter()
         self.on_error: Callable[[Item], None] = lambda item: None
         self.after_message: Callable[[], None] = lambda: None
+        self.after: list[threading.Thread] = []  # members of an earlier pool that still work: they come first
+        self._interval_s = 0.0
 
     def start(self) -> None:
         """Start the members; they set up their components in their own threads."""
@@ -92,9 +100,15 @@ class Pool:
         if self._queue is not None:
             self._queue.wake()
         deadline = time.monotonic() + timeout_s
-        for thread in self._threads:
+        for thread in self.threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+        return not self.threads
+
+    @property
+    def threads(self) -> list[threading.Thread]:
+        """The members that are alive, but for the one that asks: a component may stop its own item."""
+        own = threading.current_thread()
+        return [thread for thread in self._threads if thread.is_alive() and thread is not own]
 
     @property
     def state(self) -> PoolState:
@@ -105,23 +119,21 @@ class Pool:
                 return state
         return PoolState.STOPPED
 
-    @property
-    def jobs(self) -> list[str]:
-        """The names of the members' threads that are alive."""
-        return [thread.name for thread in self._threads if thread.is_alive()]
-
     # -- a member ------------------------------------------------------------------------
 
     def _run(self, number: int) -> None:
         context = Context(self.name, next(_job_numbers))
         current.set(context)
+        for thread in self.after:
+            thread.join()
         hosts: dict[str, Host] = {}
         for item in self.items:
             current.set(replace(context, config_name=item.name))
             try:
                 host = self._host_of(item)
+                self._interval_s = _interval_s(item)
                 host.start()
-            except Exception as error:  # noqa: BLE001 - whatever the component raises: it is in error, others go on
+            except BaseException as error:  # noqa: BLE001 - whatever the component raises, exits too: others go on
                 text = self.errors[item.name] = f"{type(error).__name__}: {error}"
                 self._log.add(
                     LogType.ERROR, f"The start failed: {text}", item.class_name, "OnInit", traceback.format_exc()
@@ -150,7 +162,7 @@ class Pool:
             self._settled.notify_all()
 
     def _take_messages(self, queue: Queue, hosts: dict[str, Host], context: Context) -> None:
-        ahead: deque[Write] = deque()
+        ahead: deque[tuple[Entry, Write]] = deque()
         while not self._stopping.is_set():
             entry = queue.take(0.0 if ahead else LOOK_UP_S)
             if entry is None:
@@ -161,39 +173,71 @@ class Pool:
                                 session_id=header.session_id))  # fmt: skip
             self.last_activity[header.target_config_name] = time.time()
             host = hosts.get(header.target_config_name)
-            write = self._work(host, entry) if host is not None else self._suspend(entry)
+            try:
+                write = self._work(host, entry) if host is not None else self._suspend(entry)
+                self.after_message()
+            except _Busy:
+                queue.put_back(entry)
+                self._stopping.wait(RETRY_BUSY_S)
+                continue
+            except Exception as error:  # noqa: BLE001 - the store cannot be written: the message waits until it can
+                self._hand_back(queue, entry, error)
+                continue
             if write is not None:
-                ahead.append(write)
-            self.after_message()
+                ahead.append((entry, write))
             queue.release(header.id)
             self.processed[header.target_config_name] += 1
             current.set(context)
             self._settle_writes(ahead, AHEAD)
         self._settle_writes(ahead, 0)
 
-    def _settle_writes(self, ahead: deque[Write], keep: int) -> None:
+    def _settle_writes(self, ahead: deque[tuple[Entry, Write]], keep: int) -> None:
         while len(ahead) > keep:
+            entry, write = ahead.popleft()
             try:
-                ahead.popleft().wait()
+                write.wait()
             except IllegalMove as error:
                 self._log.add(LogType.WARNING, f"{error} Its answer was dropped.", self.name, "complete")
+            except Exception as error:  # noqa: BLE001 - the store cannot be written: the message waits until it can
+                if self._queue is not None:
+                    self._hand_back(self._queue, entry, error)
+
+    def _hand_back(self, queue: Queue, entry: Entry, error: Exception) -> None:
+        self._log.add(
+            LogType.ERROR, f"Message {entry.header.id} could not be completed and is handled again: {error}", self.name
+        )
+        queue.put_back(entry)
+        self._stopping.wait(RETRY_STORE_S)
 
     def _work(self, host: Host, entry: Entry) -> Write | None:
         """Handle one message. The one place where whatever a component raises is caught."""
+        if host.kind is BusinessType.PROCESS:
+            self._turn(host, entry)
+            return None
         try:
-            if host.kind is BusinessType.PROCESS:
-                process.handle(host, entry)
-                return None
             return host.router.complete(entry.header, host.operate(entry))
-        except Exception as error:  # noqa: BLE001 - the item goes on with the next message
-            text = f"{type(error).__name__}: {error}"
-            self._log.add(
-                LogType.ERROR, text, host.component_class.__name__, "MessageHeaderHandler", traceback.format_exc()
-            )
-            if host.kind is BusinessType.PROCESS:
-                process.fail(host, entry, text)
-                return None
-            return host.router.complete(entry.header, None, text)
+        except BaseException as error:  # noqa: BLE001 - exits too: the item goes on with the next message
+            return host.router.complete(entry.header, None, self._told(host, error))
+
+    def _turn(self, host: Host, entry: Entry) -> None:
+        """The same for a process. Raises `_Busy` if another member works for it."""
+        turn = Turn(host, entry)
+        try:
+            if not turn.run():
+                raise _Busy
+        except (_Busy, StoreError):
+            raise
+        except BaseException as error:  # noqa: BLE001 - exits too: the item goes on with the next message
+            turn.fail(self._told(host, error))
+        finally:
+            turn.close()
+
+    def _told(self, host: Host, error: BaseException) -> str:
+        text = f"{type(error).__name__}: {error}"
+        self._log.add(
+            LogType.ERROR, text, host.component_class.__name__, "MessageHeaderHandler", traceback.format_exc()
+        )
+        return text
 
     def _suspend(self, entry: Entry) -> Write:
         """Lay a message aside whose item does not run in this pool any more: it is not lost."""
@@ -201,11 +245,12 @@ class Pool:
         self._log.add(
             LogType.WARNING, f"{header.target_config_name} does not run: the message is suspended.", self.name
         )
+        text = f"{header.target_config_name} does not run."
+        self._router.refuse_waiting(header.target_config_name, text)
         return self._router.suspend(header)
 
     def _poll(self, host: Host, context: Context) -> None:
         """Call a polling service every `CallInterval` seconds; other services only wait to be called."""
-        interval_s = float(host.item.setting("CallInterval", "Adapter") or host.item.setting("CallInterval") or 5)
         while not self._stopping.is_set():
             host.instance._wait_for_next_call_interval = True  # a component that has more to fetch says False
             if host.is_polled:
@@ -213,11 +258,22 @@ class Pool:
                 try:
                     host.process_input()
                     self.processed[self.name] += 1
-                except Exception as error:  # noqa: BLE001 - the service is called again
+                except BaseException as error:  # noqa: BLE001 - exits too: the service is called again
                     self._log.add(
                         LogType.ERROR, f"{type(error).__name__}: {error}", host.component_class.__name__,
                         "OnProcessInput", traceback.format_exc(),
                     )  # fmt: skip
                 current.set(context)
             if host.instance._wait_for_next_call_interval:
-                self._stopping.wait(interval_s)
+                self._stopping.wait(self._interval_s)
+
+
+def _interval_s(item: Item) -> float:
+    text = item.setting("CallInterval", "Adapter") or item.setting("CallInterval") or "5"
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < 1e9:
+        raise ProductionError(f"CallInterval is {text!r}: set it to seconds, as in 5.")
+    return seconds

@@ -3,65 +3,107 @@
 import sqlite3
 import threading
 from collections import defaultdict
-from dataclasses import replace
 from typing import Any
 
 from irislite.bridge.handles import ProcessHandle
 from irislite.bridge.objects import to_body, to_object
+from irislite.errors import StoreError
 from irislite.header import Body, Header, MessageType
 from irislite.host import Host
 from irislite.store import Entry, ProcessState, insert
 
-# Two answers for one process are handled one after the other, whichever pool members take them.
+# Two messages for one process are handled one after the other, whichever pool members take them.
 _locks: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
 
-def handle(host: Host, entry: Entry) -> None:
-    """Let a process handle a request, or the answer to one of its calls.
+class Turn:
+    """One message of a process: a request, or the answer to one of its calls.
 
-    Its state, its calls, its answer and the message's status are stored in one transaction:
-    after a crash in the middle the message is handled again, from the state before it.
+    What the process keeps, its calls, its answer and the message's status are stored in one
+    transaction: after a crash in the middle the message is handled again, from the state
+    before it. Only a synchronous call in the middle stores what came before it earlier.
     """
-    if entry.header.type is MessageType.REQUEST:
-        state = ProcessState(id=0, config_name=host.item.name, primary_request_id=entry.header.id)
-        _Turn(host, entry, state, entry.header).on_request()
-        return
-    with _locks[entry.header.business_process_id]:
-        state_or_none = host.store.process_state(entry.header.business_process_id)
-        if state_or_none is None or state_or_none.completed:
-            host.router.complete(entry.header, None, answers=False).wait()  # it has already answered its caller
-            return
-        primary = host.store.header(state_or_none.primary_request_id)
-        completed = _Turn(host, entry, state_or_none, primary).on_response()
-    if completed:
-        _locks.pop(entry.header.business_process_id, None)
 
-
-class _Turn:
-    """What happens between taking one message and storing its effects."""
-
-    def __init__(self, host: Host, entry: Entry, state: ProcessState, primary: Header) -> None:
+    def __init__(self, host: Host, entry: Entry) -> None:
         self._host = host
         self._entry = entry
-        self._state = state
-        self._primary = primary
-        self._handle = ProcessHandle(host.sender, host.router, state, primary, self._flush)
-        self._instance = host.build(self._handle)
-        self._before: tuple[int, dict[int, str]] = (state.id, state.pending)
+        self._is_request = entry.header.type is MessageType.REQUEST
+        self._state = ProcessState(0, host.item.name, entry.header.id)
+        self._primary: Header = entry.header
+        self._held: threading.Lock | None = None
+        self._before: tuple[int, dict[int, str]] = (0, {})
+        self._handle: ProcessHandle | None = None  # while there is no component: an error is passed on without one
+        self._instance: Any = None
 
-    def on_request(self) -> None:
-        self._wake()
-        request = to_object(self._host.body_of(self._entry), self._entry.header.message_body_id)
-        self._state.response = to_body(self._instance._dispatch_on_request(self._handle, request))
-        self._end()
+    def run(self) -> bool:
+        """Handle the message. False if another member works for the same process: try again later.
 
-    def on_response(self) -> bool:
-        header = self._entry.header
-        key = self._state.pending.pop(header.corresponding_message_id, "")
-        if header.is_error:
-            self._fail(header.error_text)
+        What the component raises is raised on; then `fail` ends the process.
+        """
+        if self._is_request:
+            self._host.store.close_processes_of(self._entry.header.id)  # left by a crash in the middle of this request
+            self._prepare()
+            request = to_object(self._host.body_of(self._entry), self._entry.header.message_body_id)
+            self._state.response = to_body(self._instance._dispatch_on_request(self._handle, request))
+            self._end()
             return True
-        self._wake()
+        if not self._hold(self._entry.header.business_process_id):
+            return False
+        state = self._host.store.process_state(self._entry.header.business_process_id)
+        if state is None or state.completed or self._entry.header.corresponding_message_id not in state.pending:
+            self._host.router.complete(self._entry.header, None, answers=False).wait()  # nobody waits for it any more
+            return True
+        self._state = state
+        self._primary = self._host.store.header(state.primary_request_id)
+        self._respond()
+        return True
+
+    def fail(self, error_text: str) -> None:
+        """End a process whose code raised: its message is in error, and its caller gets the error, once."""
+        self._state.completed = True
+
+        def also(connection: sqlite3.Connection) -> list[Entry]:
+            if self._state.id:
+                self._host.store.save_process_state(connection, self._state)
+            return self._answer(connection, None, error_text)
+
+        self._host.router.complete(self._entry.header, None, error_text, answers=False, also=also).wait()
+
+    def close(self) -> None:
+        """Let others work for this process."""
+        if self._held is None:
+            return
+        if self._state.completed or not self._state.id:  # nothing will come for it, or it has gone already
+            _locks.pop(self._state.id or self._entry.header.business_process_id, None)
+        self._held.release()
+        self._held = None
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _hold(self, process_id: int) -> bool:
+        lock = _locks[process_id]
+        if lock.acquire(blocking=False):
+            self._held = lock
+            return True
+        return False
+
+    def _prepare(self) -> None:
+        """Make the component, and bring it to where the last message left it."""
+        self._handle = ProcessHandle(self._host.sender, self._host.router, self._state, self._primary, self._flush)
+        self._instance = self._host.build(self._handle)
+        kept = dict(self._state.properties)
+        self._host.connect(self._instance)
+        self._state.properties = kept  # on connecting, `iop` saves the class's defaults over them
+        self._host.init(self._instance)
+
+    def _respond(self) -> None:
+        header = self._entry.header
+        key = self._state.pending.pop(header.corresponding_message_id)
+        if header.is_error:
+            self._state.completed = True
+            self._store(None, header.error_text)
+            return
+        self._prepare()
         call = self._host.store.header(header.corresponding_message_id)
         self._state.response = to_body(
             self._instance._dispatch_on_response(
@@ -73,70 +115,69 @@ class _Turn:
                 key,
             )
         )
-        return self._end()
-
-    def _wake(self) -> None:
-        """Bring the instance to where the last message left it."""
-        kept = dict(self._state.properties)
-        self._host.connect(self._instance)
-        self._state.properties = kept  # on connecting, `iop` saves the class's defaults over them
-        self._host.init(self._instance)
+        self._end()
 
     def _primary_request(self) -> Any:
         body_id = self._primary.message_body_id
         return to_object(self._host.store.body(body_id), body_id)
 
-    def _end(self) -> bool:
+    def _waits(self) -> bool:
+        return bool(self._state.pending) or any(required for _, _, required, _, _ in self._calls())
+
+    def _end(self) -> None:
         """Finish the process if nothing is pending; store everything."""
-        waits = any(response_required for _, _, response_required, _, _ in self._handle.calls)
-        if not self._state.pending and not waits:
+        if not self._waits():
             self._state.response = to_body(
                 self._instance._dispatch_on_complete(
                     self._handle, self._primary_request(), to_object(self._state.response)
                 )
             )
-            waits = any(response_required for _, _, response_required, _, _ in self._handle.calls)
-            self._state.completed = not waits
+            self._state.completed = not self._waits()
         self._store(self._state.response, "")
-        return self._state.completed
-
-    def _fail(self, error_text: str) -> None:
-        self._state.completed = True
-        self._store(None, error_text)
 
     def _store(self, response: Body | None, error_text: str) -> None:
         self._before = (self._state.id, self._state.pending)
 
         def also(connection: sqlite3.Connection) -> list[Entry]:
             entries = self._write(connection)
-            if self._state.completed and not self._state.replied:
-                draft = self._host.router.answer_to(self._primary, response, error_text)
-                if draft is not None:
-                    entry = insert(connection, draft)
-                    connection.execute(
-                        "UPDATE message_header SET corresponding_message_id = ? WHERE id = ?",
-                        (entry.header.id, self._primary.id),
-                    )
-                    entries.append(entry)
-            return entries
+            return entries + self._answer(connection, response, error_text) if self._state.completed else entries
 
         self._host.router.complete(self._entry.header, None, answers=False, also=also).wait()
 
+    def _answer(self, connection: sqlite3.Connection, response: Body | None, error_text: str) -> list[Entry]:
+        """Write the answer to the process's caller, unless it has one."""
+        draft = None if self._state.replied else self._host.router.answer_to(self._primary, response, error_text)
+        return [self._host.store.answer(connection, self._primary.id, draft)] if draft is not None else []
+
     def _flush(self, _handle: ProcessHandle) -> None:
-        """Store the calls now: the process is going to wait, and they must be under way."""
-        if not self._handle.calls:
+        """Store the calls now: the process is going to wait, and they must be under way.
+
+        Their answers find the process in hand until its turn ends.
+        """
+        if not self._calls():
             return
+        if not self._state.id:
+            self._host.router.write(self._save)
+            if not self._hold(self._state.id):
+                raise StoreError("A new business process was in use already: send the request again.")
         self._before = (self._state.id, self._state.pending)
         self._host.router.write(self._write)
-        self._handle.calls.clear()
+        self._calls().clear()
+
+    def _save(self, connection: sqlite3.Connection) -> list[Entry]:
+        self._state.id = 0  # it may run twice
+        self._state.id = self._host.store.save_process_state(connection, self._state)
+        return []
 
     def _write(self, connection: sqlite3.Connection) -> list[Entry]:
         """Write the state and the calls. It may run twice: what it learned the first time is forgotten."""
-        self._state.id, self._state.pending = self._before
-        self._state.pending = dict(self._state.pending)
+        self._state.id, pending = self._before
+        self._state.pending = dict(pending)
+        if not self._state.id and not self._calls():
+            return []  # it was finished in one turn: there is nothing to keep
         self._state.id = self._host.store.save_process_state(connection, self._state)
         entries = []
-        for target, body, response_required, key, description in self._handle.calls:
+        for target, body, response_required, key, description in self._calls():
             draft = self._host.router.draft_async(
                 self._host.sender,
                 target,
@@ -153,22 +194,5 @@ class _Turn:
         self._host.store.save_process_state(connection, self._state)
         return entries
 
-
-def fail(host: Host, entry: Entry, error_text: str) -> None:
-    """End a process whose code raised: its message is in error, and so is what its caller gets."""
-    router, header = host.router, entry.header
-    if header.type is MessageType.REQUEST:
-        router.complete(header, None, error_text).wait()
-        return
-    state = host.store.process_state(header.business_process_id)
-
-    def also(connection: sqlite3.Connection) -> list[Entry]:
-        if state is None or state.completed:
-            return []
-        host.store.save_process_state(connection, replace(state, completed=True))
-        draft = (
-            None if state.replied else router.answer_to(host.store.header(state.primary_request_id), None, error_text)
-        )
-        return [insert(connection, draft)] if draft is not None else []
-
-    router.complete(header, None, error_text, answers=False, also=also).wait()
+    def _calls(self) -> list[tuple[str, Any, bool, str, str]]:
+        return self._handle.calls if self._handle is not None else []

@@ -8,7 +8,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable
 
-from irislite.header import Priority
+from irislite.header import Body, Priority
 from irislite.store import Entry
 
 WINDOW = 1_000  # messages of one priority in memory
@@ -45,6 +45,7 @@ class Queue:
         for (_, target), count in backlog.items():
             self._counts[target] += count
         self._claimed: dict[int, str] = {}
+        self._secret_bodies: dict[int, Body] = {}  # what the store holds of these is masked
         self._condition = threading.Condition()
 
     def put(self, entry: Entry) -> None:
@@ -52,6 +53,8 @@ class Queue:
         level = self._levels[entry.header.priority]
         with self._condition:
             self._counts[entry.header.target_config_name] += 1
+            if entry.has_secrets and entry.body is not None:
+                self._secret_bodies[entry.header.id] = entry.body
             if entry.header.id > level.last_id and not level.spilled:
                 if len(level.waiting) < WINDOW:
                     level.waiting.append(_slim(entry))
@@ -69,7 +72,17 @@ class Queue:
             if entry is not None:
                 self._counts[entry.header.target_config_name] -= 1
                 self._claimed[entry.header.id] = entry.header.target_config_name
+                secret = self._secret_bodies.pop(entry.header.id, None)
+                entry = entry if secret is None else Entry(entry.header, secret)
             return entry
+
+    def put_back(self, entry: Entry) -> None:
+        """Give a claim back: someone takes it later, after what waits in memory now."""
+        with self._condition:
+            self._claimed.pop(entry.header.id, None)
+            self._counts[entry.header.target_config_name] += 1
+            self._levels[entry.header.priority].waiting.append(entry)
+            self._condition.notify()
 
     def release(self, header_id: int) -> None:
         """Forget a claim: the message is done."""

@@ -53,6 +53,11 @@ class Call:
         self._error = response.header.error_text if response.header.is_error else ""
         self._done.set()
 
+    def refuse(self, error_text: str) -> None:
+        """Tell whoever waits that there will be no answer."""
+        self._error = error_text
+        self._done.set()
+
     @property
     def done(self) -> bool:
         """Whether the answer is there."""
@@ -165,6 +170,13 @@ class Router:
         call.answer()
         return call
 
+    def refuse_waiting(self, target: str, error_text: str) -> None:
+        """Tell everyone who waits for `target` that there will be no answer; the requests stay queued."""
+        for call in list(self._calls.values()):
+            if call.header is not None and call.header.target_config_name == target:
+                self.forget(call)
+                call.refuse(error_text)
+
     def forget(self, call: Call) -> None:
         """Stop waiting: an answer that comes later is Discarded."""
         if call.header is not None:
@@ -226,7 +238,11 @@ class Router:
     def reply(self, request: Header, body: Body | None) -> Write:
         """Answer a request whose handling goes on."""
         draft = self.answer_to(request, body, "")
-        return self._store.accept([draft] if draft is not None else [], self._arrived)
+
+        def apply(connection: sqlite3.Connection) -> list[Entry]:
+            return [self._store.answer(connection, request.id, draft)] if draft is not None else []
+
+        return self._store.write(apply, self._arrived)
 
     def answer_to(self, request: Header, body: Body | None, error_text: str) -> Draft | None:
         """The answer to a request as it would be stored now, or None if there is nothing to store."""

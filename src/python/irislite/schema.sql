@@ -64,6 +64,8 @@ CREATE TABLE business_process (
     completed           INTEGER NOT NULL
 );
 
+CREATE INDEX business_process_request ON business_process (primary_request_id) WHERE completed = 0;
+
 -- Productions as they are configured: `source` is what the file said last, `current` what runs.
 CREATE TABLE production (
     name            TEXT PRIMARY KEY,

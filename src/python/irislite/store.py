@@ -33,6 +33,7 @@ class Entry:
 
     header: Header
     body: Body | None
+    has_secrets: bool = False  # the body in memory is more than what is stored
 
 
 @dataclass(slots=True)
@@ -55,6 +56,11 @@ class ProcessState:
 def now() -> str:
     """The time that is written beside a message: ISO 8601, UTC, microseconds."""
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def storable(text: str) -> str:
+    """The text as the store can hold it: half characters, as of broken file names, become question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 class Store:
@@ -96,14 +102,19 @@ class Store:
             entries = also(connection)
             draft = answer()
             if draft is not None:
-                entry = insert(connection, draft)
-                connection.execute(
-                    "UPDATE message_header SET corresponding_message_id = ? WHERE id = ?", (entry.header.id, header.id)
-                )
-                entries.insert(0, entry)
+                entries.insert(0, self.answer(connection, header.id, draft))
             return entries
 
         return self._database.submit(apply, committed)
+
+    @staticmethod
+    def answer(connection: sqlite3.Connection, request_id: int, draft: Draft) -> Entry:
+        """Write the answer to a request, and where it is into the request."""
+        entry = insert(connection, draft)
+        connection.execute(
+            "UPDATE message_header SET corresponding_message_id = ? WHERE id = ?", (entry.header.id, request_id)
+        )
+        return entry
 
     @staticmethod
     def move(connection: sqlite3.Connection, header_id: int, new: Status, error_text: str = "") -> None:
@@ -111,7 +122,7 @@ class Store:
         changed = connection.execute(
             "UPDATE message_header SET status = ?, time_processed = ?, is_error = ?, error_text = ? "
             f"WHERE id = ? AND status IN ({_SOURCES[new]})",
-            (new, now(), new is Status.ERROR, error_text, header_id),
+            (new, now(), new is Status.ERROR, storable(error_text), header_id),
         ).rowcount
         if not changed:
             row = connection.execute("SELECT status FROM message_header WHERE id = ?", (header_id,)).fetchone()
@@ -213,6 +224,23 @@ class Store:
             completed=bool(row["completed"]),
         )
 
+    def close_processes_of(self, request_id: int) -> None:
+        """End the processes that an earlier handling of a request began and a crash left."""
+        found = self._read(
+            "SELECT 1 FROM business_process WHERE primary_request_id = ? AND completed = 0", (request_id,)
+        )
+        if found.fetchone() is not None:
+            self._database.write(
+                lambda connection: connection.execute(
+                    "UPDATE business_process SET completed = 1 WHERE primary_request_id = ?", (request_id,)
+                )
+            )
+
+    def has_open_processes(self, config_name: str) -> bool:
+        """Whether processes of an item wait for answers."""
+        found = self._read("SELECT 1 FROM business_process WHERE config_name = ? AND completed = 0", (config_name,))
+        return found.fetchone() is not None
+
     @staticmethod
     def save_process_state(connection: sqlite3.Connection, state: ProcessState) -> int:
         """Write what a business process keeps; an id of 0 makes a new one. Returns the id."""
@@ -220,7 +248,7 @@ class Store:
         values = (
             state.config_name,
             state.primary_request_id,
-            json.dumps([body.class_name, body.classname, body.content]) if body is not None else None,
+            json.dumps([body.class_name, body.classname, masked(body.content)]) if body is not None else None,
             state.replied,
             json.dumps(state.pending),
             json.dumps(state.properties),
@@ -248,13 +276,15 @@ class Store:
 
 def insert(connection: sqlite3.Connection, draft: Draft) -> Entry:
     """Write a message: its body, its header, and the session it starts if it belongs to none."""
-    body_id = 0
+    body_id, has_secrets = 0, False
     if draft.body is not None:
+        content = masked(draft.body.content)
+        has_secrets = content != draft.body.content
         body_id = (
             connection.execute(
                 "INSERT INTO message_body (class_name, classname, content) VALUES (?, ?, ?)",
                 # The entry below keeps the secrets for the target, in memory alone.
-                (draft.body.class_name, draft.body.classname, masked(draft.body.content)),
+                (draft.body.class_name, draft.body.classname, storable(content)),
             ).lastrowid
             or 0
         )
@@ -279,14 +309,14 @@ def insert(connection: sqlite3.Connection, draft: Draft) -> Entry:
         time_created=time,
         time_processed=time,
         is_error=draft.is_error,
-        error_text=draft.error_text,
+        error_text=storable(draft.error_text),
         corresponding_message_id=draft.corresponding_message_id,
     )
     header_id = connection.execute(_INSERT_HEADER, [getattr(header, name) for name in _COLUMNS]).lastrowid or 0
     session_id = draft.session_id or header_id
     if not draft.session_id:
         connection.execute("UPDATE message_header SET session_id = ? WHERE id = ?", (session_id, header_id))
-    return Entry(replace(header, id=header_id, session_id=session_id), draft.body)
+    return Entry(replace(header, id=header_id, session_id=session_id), draft.body, has_secrets)
 
 
 def to_header(row: sqlite3.Row) -> Header:

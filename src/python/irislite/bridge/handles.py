@@ -158,6 +158,14 @@ class ProcessHandle(Handle):
         self._flush(self)
         return super().dispatchSendRequestSync(target, request, timeout, description)
 
+    def dispatchSendRequestSyncMultiple(self, call_list: list[Any], timeout: float = NO_TIMEOUT) -> list[Any]:
+        self._flush(self)
+        return super().dispatchSendRequestSyncMultiple(call_list, timeout)
+
+    def dispatchSendRequestAsyncNG(self, *values: Any) -> int:
+        self._flush(self)
+        return super().dispatchSendRequestAsyncNG(*values)
+
     def dispatchSendRequestAsync(  # type: ignore[override] # IRIS's signature for processes is another one
         self, target: str, request: Any, response_required: int = 1, completion_key: str | None = None,
         description: str | None = None,
