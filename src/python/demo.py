@@ -88,6 +88,8 @@ def run(url: str, home: Path) -> None:
     print(f"3/3   Ask the new model: msg.MLRequest {json.dumps(QUESTION)}", flush=True)
     session, answer = client.send(MODEL, "msg.MLRequest", QUESTION)
     print(f"      {json.dumps(answer['output'])}\n      {client.trace(session)}\n")
+    if home.is_dir():
+        (home / DONE).touch()
     print(f"The main job took {time.monotonic() - began:.0f} s. `make demo` does it again.\n", flush=True)
 
 
@@ -95,7 +97,6 @@ def run_quietly(url: str, home: Path) -> None:
     """The same beside a server that has just started: a failure is told and does not stop it."""
     try:
         run(url, home)
-        (home / DONE).touch()
     except DemoError as error:
         print(f"The main job stopped: {error}\n`make demo` tries again.", flush=True)
 

@@ -48,9 +48,8 @@ class Classifier:
     """What the folder's configuration calls the labels."""
 
     def save(self, folder: Path) -> None:
-        with _quiet():
-            self.model.save_pretrained(folder)
-            self.tokenizer.save_pretrained(folder)
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
 
 
 class Encoded(torch.utils.data.Dataset[dict[str, Any]]):
@@ -81,24 +80,23 @@ def load(folder: Path, label_names: Sequence[str], seed: int) -> Classifier:
     transformers.set_seed(seed)
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
-        with _quiet():
-            config = transformers.AutoConfig.from_pretrained(folder, **options)
-            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
-            model, found = transformers.AutoModelForSequenceClassification.from_pretrained(
-                folder,
-                num_labels=len(label_names),
-                id2label=dict(enumerate(label_names)),
-                label2id={name: label for label, name in enumerate(label_names)},
-                problem_type="single_label_classification",
-                dtype=torch.float32,
-                # With dropout, torch's fused attention has no fast path on a CPU: plain attention takes
-                # 0.97 of its time at 34 tokens and 0.54 at 200 (forward, backward and step, bf16).
-                attn_implementation="sdpa" if torch.accelerator.is_available() else "eager",
-                ignore_mismatched_sizes=True,
-                output_loading_info=True,
-                use_safetensors=True,
-                **options,
-            )
+        _quieten()
+        config = transformers.AutoConfig.from_pretrained(folder, **options)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
+        model, found = transformers.AutoModelForSequenceClassification.from_pretrained(
+            folder,
+            num_labels=len(label_names),
+            id2label=dict(enumerate(label_names)),
+            label2id={name: label for label, name in enumerate(label_names)},
+            problem_type="single_label_classification",
+            dtype=torch.float32,
+            # With dropout, torch's fused attention has no fast path on a CPU: plain attention is cheaper on long texts.
+            attn_implementation="sdpa" if torch.accelerator.is_available() else "eager",
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+            use_safetensors=True,
+            **options,
+        )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelUnusable(
             f"The model in {folder} cannot be loaded as a text classifier: {str(error).strip()} "
@@ -253,16 +251,10 @@ def _batches_of_alike(encoded: Encoded) -> Iterator[list[int]]:
     yield batch
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No bars and tables on the console: what matters of them is in the log of the training."""
-    level = logging.get_verbosity()
+def _quieten() -> None:
+    """No bars and tables on the console, in the whole process: what matters of them is in the log of the training."""
     logging.set_verbosity_error()
-    logging.disable_progress_bar()  # for good: another thread may be loading a model meanwhile
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
+    logging.disable_progress_bar()
 
 
 @contextmanager
