@@ -16,7 +16,7 @@ import tuning
 from inference.answer import Answer
 
 # torch's threads spin at their barriers unless told otherwise, before it is loaded; a second busy process on the same
-# cores then slows a training tenfold.
+# cores then slows a training many times.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # What iop itself sets on an instance; everything else that is set and not declared is an option.

@@ -292,20 +292,23 @@ class Director:
 
     def export(self, production: str) -> dict[str, Any]:
         """A production in the shape of `iop --export`."""
-        name = production or self.default_production()
-        return {name: config.to_dict(self.productions.production(name))}
+        found = self._configured(production)
+        return {found.name: config.to_dict(found)}
 
     def connections(self, production: str) -> dict[str, Any]:
         """Which items send to which, as far as their code tells."""
-        name = production or self.default_production()
-        return reports.connections(self.productions.production(name), self.productions.components())
+        return reports.connections(self._configured(production), self.productions.components())
 
     def queue_counts(self, production: str) -> dict[str, Any]:
         """How many messages wait for each item, in the shape of `iop --queue`."""
-        shown = self.productions.production(production or self.default_production())
-        return reports.queue_counts(shown, lambda item: self._hosting.queue(item).count_of(item.name))
+        counted = self._configured(production)
+        return reports.queue_counts(counted, lambda item: self._hosting.queue(item).count_of(item.name))
 
     # -- inside ------------------------------------------------------------------------------
+
+    def _configured(self, name: str) -> Production:
+        """A production as it is configured; without a name the default one."""
+        return self.productions.production(name or self.default_production())
 
     def _running(self) -> Production:
         if self._production is None:

@@ -17,7 +17,8 @@ def masked(content: str) -> str:
         value = json.loads(content)
     except ValueError:
         return content
-    return json.dumps(_masked_value(value), ensure_ascii=False)
+    hidden = _masked_value(value)
+    return content if hidden == value else json.dumps(hidden, ensure_ascii=False)
 
 
 def masked_setting(name: str, text: str | None) -> str:
@@ -31,24 +32,16 @@ def masked_setting(name: str, text: str | None) -> str:
     return MASK if text and _is_secret(name) else "\n".join(lines)
 
 
-def _masked_value(value: object) -> object:
+def _masked_value(value: object, secret: bool = False) -> object:
+    """The value with the texts of its secrets replaced; numbers stay: a model's `token` is one."""
+    if isinstance(value, str):
+        return MASK if secret and value else value
     if isinstance(value, dict):
-        return {name: _hidden(inner) if _is_secret(name) else _masked_value(inner) for name, inner in value.items()}
+        return {name: _masked_value(inner, secret or _is_secret(name)) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_masked_value(inner) for inner in value]
+        return [_masked_value(inner, secret) for inner in value]
     return value
 
 
 def _is_secret(name: str) -> bool:
     return bool(_NAMES.search(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).replace("-", "_").lower()))
-
-
-def _hidden(value: object) -> object:
-    """Every text in a secret's value replaced; numbers stay: a model's `token` is one."""
-    if isinstance(value, str):
-        return MASK if value else value
-    if isinstance(value, dict):
-        return {name: _hidden(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_hidden(inner) for inner in value]
-    return value

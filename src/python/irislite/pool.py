@@ -16,7 +16,7 @@ from irislite.errors import IllegalMove, ProductionError, StoreError
 from irislite.eventlog import EventLog, LogType
 from irislite.header import BusinessType
 from irislite.host import Host
-from irislite.process import Turn
+from irislite.process import Busy, Turn
 from irislite.queues import Queue
 from irislite.router import Router
 from irislite.store import Entry
@@ -27,10 +27,6 @@ LOOK_UP_S = 1.0  # how often an idle member looks whether it should stop
 RETRY_BUSY_S = 0.01  # before a message is taken again whose process is in other hands
 RETRY_STORE_S = 1.0  # before a message is taken again that could not be written
 _job_numbers = itertools.count(1)
-
-
-class _Busy(Exception):
-    """Another member works for the same business process."""
 
 
 class PoolState(StrEnum):
@@ -176,7 +172,7 @@ class Pool:
             try:
                 write = self._work(host, entry) if host is not None else self._suspend(entry)
                 self.after_message()
-            except _Busy:
+            except Busy:
                 queue.put_back(entry)
                 self._stopping.wait(RETRY_BUSY_S)
                 continue
@@ -217,26 +213,24 @@ class Pool:
         try:
             return host.router.complete(entry.header, host.operate(entry))
         except BaseException as error:  # noqa: BLE001 - exits too: the item goes on with the next message
-            return host.router.complete(entry.header, None, self._told(host, error))
+            return host.router.complete(entry.header, None, self._told(host, "MessageHeaderHandler", error))
 
     def _turn(self, host: Host, entry: Entry) -> None:
-        """The same for a process. Raises `_Busy` if another member works for it."""
+        """The same for a process. Raises `Busy` if another member works for it."""
         turn = Turn(host, entry)
         try:
-            if not turn.run():
-                raise _Busy
-        except (_Busy, StoreError):
+            turn.run()
+        except (Busy, StoreError):
             raise
         except BaseException as error:  # noqa: BLE001 - exits too: the item goes on with the next message
-            turn.fail(self._told(host, error))
+            turn.fail(self._told(host, "MessageHeaderHandler", error))
         finally:
             turn.close()
 
-    def _told(self, host: Host, error: BaseException) -> str:
+    def _told(self, host: Host, method: str, error: BaseException) -> str:
+        """Write what a component raised into the log; return it as a sentence."""
         text = f"{type(error).__name__}: {error}"
-        self._log.add(
-            LogType.ERROR, text, host.component_class.__name__, "MessageHeaderHandler", traceback.format_exc()
-        )
+        self._log.add(LogType.ERROR, text, host.component_class.__name__, method, traceback.format_exc())
         return text
 
     def _suspend(self, entry: Entry) -> Write:
@@ -259,10 +253,7 @@ class Pool:
                     host.process_input()
                     self.processed[self.name] += 1
                 except BaseException as error:  # noqa: BLE001 - exits too: the service is called again
-                    self._log.add(
-                        LogType.ERROR, f"{type(error).__name__}: {error}", host.component_class.__name__,
-                        "OnProcessInput", traceback.format_exc(),
-                    )  # fmt: skip
+                    self._told(host, "OnProcessInput", error)
                 current.set(context)
             if host.instance._wait_for_next_call_interval:
                 self._stopping.wait(self._interval_s)

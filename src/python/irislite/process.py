@@ -7,13 +7,16 @@ from typing import Any
 
 from irislite.bridge.handles import ProcessHandle
 from irislite.bridge.objects import to_body, to_object
-from irislite.errors import StoreError
 from irislite.header import Body, Header, MessageType
 from irislite.host import Host
 from irislite.store import Entry, ProcessState, insert
 
 # Two messages for one process are handled one after the other, whichever pool members take them.
 _locks: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
+
+
+class Busy(Exception):
+    """Another member works for the same process: its message is handled later."""
 
 
 class Turn:
@@ -35,8 +38,8 @@ class Turn:
         self._handle: ProcessHandle | None = None  # while there is no component: an error is passed on without one
         self._instance: Any = None
 
-    def run(self) -> bool:
-        """Handle the message. False if another member works for the same process: try again later.
+    def run(self) -> None:
+        """Handle the message. Raises `Busy` if another member works for the same process.
 
         What the component raises is raised on; then `fail` ends the process.
         """
@@ -46,17 +49,15 @@ class Turn:
             request = to_object(self._host.body_of(self._entry), self._entry.header.message_body_id)
             self._state.response = to_body(self._instance._dispatch_on_request(self._handle, request))
             self._end()
-            return True
-        if not self._hold(self._entry.header.business_process_id):
-            return False
+            return
+        self._hold(self._entry.header.business_process_id)
         state = self._host.store.process_state(self._entry.header.business_process_id)
         if state is None or state.completed or self._entry.header.corresponding_message_id not in state.pending:
             self._host.router.complete(self._entry.header, None, answers=False).wait()  # nobody waits for it any more
-            return True
+            return
         self._state = state
         self._primary = self._host.store.header(state.primary_request_id)
         self._respond()
-        return True
 
     def fail(self, error_text: str) -> None:
         """End a process whose code raised: its message is in error, and its caller gets the error, once."""
@@ -80,12 +81,11 @@ class Turn:
 
     # -- inside ------------------------------------------------------------------------------
 
-    def _hold(self, process_id: int) -> bool:
+    def _hold(self, process_id: int) -> None:
         lock = _locks[process_id]
-        if lock.acquire(blocking=False):
-            self._held = lock
-            return True
-        return False
+        if not lock.acquire(blocking=False):
+            raise Busy
+        self._held = lock
 
     def _prepare(self) -> None:
         """Make the component, and bring it to where the last message left it."""
@@ -158,8 +158,7 @@ class Turn:
             return
         if not self._state.id:
             self._host.router.write(self._save)
-            if not self._hold(self._state.id):
-                raise StoreError("A new business process was in use already: send the request again.")
+            self._hold(self._state.id)
         self._before = (self._state.id, self._state.pending)
         self._host.router.write(self._write)
         self._calls().clear()
