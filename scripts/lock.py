@@ -24,14 +24,18 @@ def resolve(requirements: list[str]) -> dict[str, str]:
 
 def main() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    run = resolve(project["dependencies"])
-    everything = resolve(
-        [f"{name}=={version}" for name, version in run.items()] + project["optional-dependencies"]["test"]
-    )
-    only_tests = {name: version for name, version in everything.items() if name not in run}
-    for file, packages in (("requirements.lock", run), ("requirements-test.lock", only_tests)):
-        lines = [f"{name}=={version}\n" for name, version in sorted(packages.items())]
+    locked: dict[str, str] = {}
+    # Each group is resolved on top of those before it, and its file names only what it adds.
+    for file, wanted in (
+        ("requirements.lock", project["dependencies"]),
+        ("requirements-test.lock", project["optional-dependencies"]["test"]),
+        ("requirements-bench.lock", project["optional-dependencies"]["bench"]),
+    ):
+        found = resolve([f"{name}=={version}" for name, version in locked.items()] + wanted)
+        added = {name: version for name, version in found.items() if name not in locked}
+        lines = [f"{name}=={version}\n" for name, version in sorted(added.items())]
         (ROOT / file).write_text(HEADER + "".join(lines), encoding="utf-8")
+        locked |= added
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ RUNTIME = (
     ("IRISPASSWORD", "made at the first start", "The password. A made one is shown once and kept in `<data folder>/password`."),
     ("IRISLITE_HOME", "`.irislite` beside the production file", "The data folder: messages, tables, log, password."),
     ("IRISLITE_SYNCHRONOUS", "FULL", "FULL: what is accepted survives a power cut. NORMAL: the end of the process; faster."),
+    ("IRISLITE_PURGE_DAYS", "0", "The running server purges finished messages older than so many days, once a day. 0: nothing is purged by itself."),
     ("IRISLITE_ALLOWED_HOSTS", "", "Further host names the server answers to, separated by commas."),
     ("IRISLITE_ALLOW_MIGRATE", "1", "0 refuses `iop --migrate`, which runs code that is uploaded."),
     ("IRISNAMESPACE", "IRISAPP", "The namespace's name."),

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Set up what a command needs: `setup.sh run` or `setup.sh test`. Quick when it is there already.
+# Set up what a command needs: `setup.sh run`, `test` or `bench`. Quick when it is there already.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-group=${1:?usage: setup.sh run|test}
+group=${1:?usage: setup.sh run|test|bench}
 venv=${VENV:-.venv}
 stamp="$venv/.evergreen-$group"
 
@@ -32,16 +32,22 @@ if [ ! -x "$venv/bin/python" ]; then
 fi
 
 # 2. The locked packages, and the project itself.
-if [ ! -f "$stamp" ] || [ requirements.lock -nt "$stamp" ] || [ requirements-test.lock -nt "$stamp" ] || [ pyproject.toml -nt "$stamp" ]; then
-    locks=(-r requirements.lock)
-    [ "$group" = test ] && locks+=(-r requirements-test.lock)
+locks=(-r requirements.lock)
+[ "$group" != run ] && locks+=(-r requirements-test.lock)
+[ "$group" = bench ] && locks+=(-r requirements-bench.lock)
+stale=
+for file in pyproject.toml requirements*.lock; do [ "$file" -nt "$stamp" ] && stale=yes; done
+if [ ! -f "$stamp" ] || [ -n "$stale" ]; then
     echo "Installing the locked packages for '$group' (the first time this downloads several hundred megabytes)..."
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "${locks[@]}"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --editable .
     touch "$stamp"
 fi
 
-# 3. A browser for the browser tests.
+# 3. A browser for the browser tests, a Redis for the benchmarks' peers.
 if [ "$group" = test ] && [ -z "${CHROMIUM:-}" ] && ! command -v chromium >/dev/null; then
     install_system chromium fonts-dejavu-core
+fi
+if [ "$group" = bench ] && ! command -v redis-server >/dev/null; then
+    install_system redis-server
 fi

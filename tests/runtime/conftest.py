@@ -173,3 +173,34 @@ def director(production_file: Path, open_director: Callable[[], Director]) -> Di
     director.load(production_file)
     director.start()
     return director
+
+
+@pytest.fixture
+def run_production(tmp_path: Path, open_director: Callable[[], Director]) -> Iterator[Callable[..., Director]]:
+    """Starts a production of a test's own: the source of its components, and the lines that add items to `p`.
+
+    Called again it closes the runtime and opens a new one over the same folder: a restart.
+    """
+    module = f"components_{uuid.uuid4().hex}"
+    file = tmp_path / "own_production.py"
+    opened: list[Director] = []
+
+    def run(components: str = "", items: str = "", more: str = "") -> Director:
+        if opened:
+            opened.pop().close()
+        if components:
+            (tmp_path / f"{module}.py").write_text(components)
+            file.write_text(
+                f"import {module} as c\nfrom iop import Production\np = Production('Own.Production')\n"
+                f"{items}\nPRODUCTIONS = [p]\n{more}\n"
+            )
+        director = open_director()
+        opened.append(director)
+        director.load(file)
+        director.start()
+        return director
+
+    yield run
+    for name in (module, "own_production"):
+        sys.modules.pop(name, None)
+    sys.path[:] = [folder for folder in sys.path if folder != str(tmp_path)]

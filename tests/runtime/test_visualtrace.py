@@ -1,7 +1,5 @@
 """The picture of a session: columns, arrows, durations."""
 
-from dataclasses import replace
-
 import pytest
 
 from irislite.header import BusinessType, Header, Invocation, MessageType, Priority, Status
@@ -27,12 +25,11 @@ def request(id: int, source: str, target: str, created_ms: float = 0, processed_
         time_processed=at(created_ms if processed_ms is None else processed_ms), is_error=False, error_text="",
         corresponding_message_id=0,
     )  # fmt: skip
-    return replace(header, **changes)  # type: ignore[arg-type]
+    return header._replace(**changes)  # type: ignore[arg-type]
 
 
 def response(id: int, to: Header, created_ms: float, error_text: str = "") -> Header:
-    return replace(
-        request(id, to.target_config_name, to.source_config_name, created_ms),
+    return request(id, to.target_config_name, to.source_config_name, created_ms)._replace(
         type=MessageType.RESPONSE, corresponding_message_id=to.id, is_error=bool(error_text), error_text=error_text,
     )  # fmt: skip
 
@@ -127,7 +124,7 @@ def test_error_that_nobody_waited_for() -> None:
 
 def test_late_answer_is_shown_as_discarded() -> None:
     asked = request(1, "Reader", "Writer", 0, 5)
-    trace = build([asked, replace(response(2, asked, 9), status=Status.DISCARDED)])
+    trace = build([asked, response(2, asked, 9)._replace(status=Status.DISCARDED)])
     assert trace.arrows[1].status is Status.DISCARDED
     assert trace.finished
 
@@ -150,7 +147,7 @@ def test_unknown_hosts_stand_where_they_were_seen() -> None:
 
 
 def test_kind_that_is_told_later_counts() -> None:
-    first = replace(request(1, "Reader", "Writer"), target_business_type=BusinessType.UNKNOWN)
+    first = request(1, "Reader", "Writer")._replace(target_business_type=BusinessType.UNKNOWN)
     trace = build([first, request(2, "Router", "Writer")])
     assert trace.columns == (Column("Reader", SERVICE), Column("Router", PROCESS), Column("Writer", OPERATION))
 

@@ -1,4 +1,4 @@
-"""The command line: `irislite run`, `irislite load`, `irislite trace`."""
+"""The command line: `irislite run`, `irislite load`, `irislite trace`, and what `chores` adds."""
 
 import argparse
 import json
@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+from irislite import chores
 from irislite.errors import IrisliteError
 
 DEFAULT_PORT = 52795
@@ -54,6 +55,7 @@ def run(file: Path, ready: Callable[[str], None] = lambda url: None) -> None:
     """
     # The web side is heavy: the other commands do without it.
     from irislite.director import Director
+    from irislite.housekeeping import purge_days
     from irislite.web.accounts import Accounts
     from irislite.web.app import create_app
     from irislite.web.server import listen, serve
@@ -62,12 +64,14 @@ def run(file: Path, ready: Callable[[str], None] = lambda url: None) -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module="nicegui")
     host, port = address()
     listening = listen(host, port)  # first of all: a port that is taken is told at once
-    home = home_of(file)
+    days, home = purge_days(), home_of(file)
     director = Director(home, os.environ.get("IRISLITE_SYNCHRONOUS", "FULL"), echo=_echo)
     try:
         accounts = Accounts.open(home, os.environ.get("IRISUSERNAME"), os.environ.get("IRISPASSWORD"))
         production = director.load(file)
         director.start(production)
+        if days is not None:
+            director.housekeeping.purge_daily(days)
         shown = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host  # noqa: S104 - compared, not bound
         url = f"http://{shown}:{port}"
 
@@ -165,7 +169,7 @@ def main(arguments: list[str] | None = None) -> int:
     mode.add_argument("--append", action="store_true", help="add to the rows that are there (the default)")
     trace_command = commands.add_parser("trace", help="print the messages of a session")
     trace_command.add_argument("session", type=int, help="the session's number")
-    for command in (load_command, trace_command):
+    for command in (load_command, trace_command, *chores.register(commands)):
         command.add_argument(
             "--home", type=Path, default=None, help="the data folder (default: IRISLITE_HOME, or the one found here)"
         )
@@ -175,6 +179,8 @@ def main(arguments: list[str] | None = None) -> int:
             run(options.file)
         elif options.command == "load":
             return 1 if load(options.table, options.file, options.replace, options.home or find_home()) else 0
+        elif options.command in chores.COMMANDS:
+            chores.run(options, options.home or find_home())
         else:
             trace(options.session, options.home or find_home())
     except (IrisliteError, OSError) as error:

@@ -71,9 +71,9 @@ def from_dict(name: str, data: Mapping[str, Any]) -> Production:
     return Production(
         name=name,
         description=_text(data.get("Description")),
-        actor_pool_size=_whole(data.get("ActorPoolSize"), 2, f"ActorPoolSize of {name}"),
-        testing_enabled=_flag(data.get("@TestingEnabled"), True),
-        log_general_trace_events=_flag(data.get("@LogGeneralTraceEvents"), False),
+        actor_pool_size=whole(data.get("ActorPoolSize"), 2, f"ActorPoolSize of {name}"),
+        testing_enabled=flag(data.get("@TestingEnabled"), True),
+        log_general_trace_events=flag(data.get("@LogGeneralTraceEvents"), False),
         settings={_text(entry.get("@Name")): _text(entry.get("#text")) for entry in _as_list(data.get("Setting"))},
         items=items,
     )
@@ -83,8 +83,8 @@ def to_dict(production: Production) -> dict[str, Any]:
     """The dictionary in `iop`'s shape; the inverse of `from_dict`."""
     data: dict[str, Any] = {
         "@Name": production.name,
-        "@TestingEnabled": _flag_text(production.testing_enabled),
-        "@LogGeneralTraceEvents": _flag_text(production.log_general_trace_events),
+        "@TestingEnabled": flag_text(production.testing_enabled),
+        "@LogGeneralTraceEvents": flag_text(production.log_general_trace_events),
         "Description": production.description,
         "ActorPoolSize": str(production.actor_pool_size),
     }
@@ -132,11 +132,11 @@ def _item_from_dict(data: Mapping[str, Any]) -> Item:
         name=name,
         class_name=_text(data.get("@ClassName")),
         category=_text(data.get("@Category")),
-        pool_size=_whole(data.get("@PoolSize"), 1, f"@PoolSize of {name}"),
-        enabled=_flag(data.get("@Enabled"), True),
-        foreground=_flag(data.get("@Foreground"), False),
+        pool_size=whole(data.get("@PoolSize"), 1, f"@PoolSize of {name}"),
+        enabled=flag(data.get("@Enabled"), True),
+        foreground=flag(data.get("@Foreground"), False),
         comment=_text(data.get("@Comment")),
-        log_trace_events=_flag(data.get("@LogTraceEvents"), False),
+        log_trace_events=flag(data.get("@LogTraceEvents"), False),
         schedule=_text(data.get("@Schedule")),
         settings={
             (_text(entry.get("@Target")) or "Host", _text(entry.get("@Name"))): _text(entry.get("#text"))
@@ -151,10 +151,10 @@ def _item_to_dict(item: Item) -> dict[str, Any]:
         "@Category": item.category,
         "@ClassName": item.class_name,
         "@PoolSize": str(item.pool_size),
-        "@Enabled": _flag_text(item.enabled),
-        "@Foreground": _flag_text(item.foreground),
+        "@Enabled": flag_text(item.enabled),
+        "@Foreground": flag_text(item.foreground),
         "@Comment": item.comment,
-        "@LogTraceEvents": _flag_text(item.log_trace_events),
+        "@LogTraceEvents": flag_text(item.log_trace_events),
         "@Schedule": item.schedule,
     }
     if item.settings:
@@ -175,17 +175,20 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _flag(value: Any, default: bool) -> bool:
+def flag(value: Any, default: bool) -> bool:
+    """A yes or no as `iop` and IRIS write it; `default` for nothing."""
     if value is None or value == "":
         return default
     return str(value).strip().lower() in ("true", "1", "yes", "on")
 
 
-def _flag_text(value: bool) -> str:
+def flag_text(value: bool) -> str:
+    """The same the other way round."""
     return "true" if value else "false"
 
 
-def _whole(value: Any, default: int, what: str) -> int:
+def whole(value: Any, default: int, what: str) -> int:
+    """A whole number, 0 or more; `default` for nothing. Raises `ProductionError` that names `what`."""
     if value is None or value == "":
         return default
     try:

@@ -1,11 +1,10 @@
 """Which item and message the running code works for: what the event log writes beside a text."""
 
 from contextvars import ContextVar
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """The item, its job number, and the message at hand (0: none)."""
 
     config_name: str = ""

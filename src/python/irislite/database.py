@@ -1,48 +1,72 @@
-"""The runtime's SQLite file: one writer thread that groups commits, a reader per thread."""
+"""The runtime's SQLite file: one writer at a time, who commits for all who wait; a reader per thread."""
 
-import fcntl
+import itertools
 import logging
-import os
-import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from irislite.errors import DataFolderInUse, StoreError
+from irislite.errors import StoreError
+from irislite.folder import lock
+from irislite.migrations import migrate
 
 _logger = logging.getLogger(__name__)
 
 # Each script takes the schema from the version of its place to the next; the first makes it.
-MIGRATIONS: tuple[str, ...] = (files("irislite").joinpath("schema.sql").read_text(encoding="utf-8"),)
+MIGRATIONS: tuple[str, ...] = (
+    files("irislite").joinpath("schema.sql").read_text(encoding="utf-8"),
+    # The message list of an item, or of what went wrong, and an item's log, however much there is.
+    """
+    CREATE INDEX message_header_target ON message_header (target_config_name, id);
+    CREATE INDEX message_header_source ON message_header (source_config_name, id);
+    CREATE INDEX message_header_status ON message_header (status, id) WHERE status NOT IN (2, 9);
+    CREATE INDEX event_log_item ON event_log (config_name, id);
+    """,
+)
 LARGEST_GROUP = 1_000  # writes in one commit
+CHECKPOINT_PAGES = 10_000  # of the write-ahead log, before its pages move into the file: whoever commits then waits
+LARGEST_LOG = 64 * 1024 * 1024  # bytes that the log's file keeps when its pages have moved
+_MAIN_THREAD = threading.main_thread().ident
+
+Apply = Callable[[sqlite3.Connection], Any]
+ApplyMany = Callable[[sqlite3.Connection, list[Any]], Sequence[Any]]
 
 
 class Write:
     """One change, waiting to be committed.
 
-    `apply(connection)` runs in the writer thread, inside a transaction that it shares with
-    others, and may run a second time if another write of the group fails. `committed(result)`
-    runs in the writer thread when the change is on disk, in the order of the writes: it must
-    be brief and must not raise.
+    `apply` runs inside a transaction that it shares with others, and may run a second time if
+    another write of the group fails. It gets the connection, or, for one of many changes of a
+    kind, the connection and the values of all its neighbours of that kind at once.
+    `committed(result)` runs when the change is on disk, in the order of the writes: it must be
+    brief and must not raise.
     """
 
-    __slots__ = ("_done", "apply", "committed", "error", "result")
+    __slots__ = ("_database", "_done", "_finished", "apply", "committed", "error", "many", "result", "value")
 
-    def __init__(self, apply: Callable[[sqlite3.Connection], Any], committed: Callable[[Any], None] | None) -> None:
+    def __init__(self, database: "Database", apply: Callable[..., Any], many: bool, value: Any,
+                 committed: Callable[[Any], None] | None) -> None:  # fmt: skip
         self.apply = apply
+        self.many = many
+        self.value = value
         self.committed = committed
         self.result: Any = None
         self.error: Exception | None = None
+        self._database = database
+        self._finished = False
         self._done = threading.Lock()
         self._done.acquire()
 
     def wait(self) -> Any:
         """Block until the change is on disk; return what `apply` returned, or raise what it raised."""
-        with self._done:
-            pass
+        while not self._finished:
+            if not self._database.commit_waiting():
+                with self._done:  # whoever commits now takes this one along, or wakes the writer for it
+                    break
         if self.error is not None:
             raise self.error
         return self.result
@@ -53,6 +77,7 @@ class Write:
             if self.error is None and self.committed is not None:
                 self.committed(self.result)
         finally:
+            self._finished = True
             self._done.release()
 
 
@@ -61,6 +86,10 @@ class Database:
 
     `synchronous` is SQLite's: FULL syncs every commit to the disk, so that what was accepted
     survives a power cut as well; NORMAL survives the end of the process alone and is faster.
+
+    One thread at a time commits, for all who have submitted something meanwhile. A thread that
+    waits for its own change commits itself if nobody else does: no other thread has to wake up
+    for it. What is left when it is done, or what nobody waits for, the writer thread commits.
     """
 
     def __init__(self, folder: Path, synchronous: str = "FULL") -> None:
@@ -68,14 +97,21 @@ class Database:
             raise StoreError(f"IRISLITE_SYNCHRONOUS is {synchronous!r}: set it to FULL or NORMAL.")
         self.path = folder / "messages.db"
         self._synchronous = synchronous.upper()
-        self._lock_file = _lock(folder)
+        self._lock_file = lock(folder)
         self._readers = threading.local()
-        self._writes: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
+        self._pending: deque[Write] = deque()
+        self._committing = threading.Lock()
+        self._bell = threading.Lock()  # released: there is something for the writer thread
+        self._bell.acquire()
         self._closed = False
         self._closing = threading.Lock()
         try:
-            self._writer_connection = self._connect()
-            _migrate(self._writer_connection)
+            self._connection = self._connect()
+            migrate(self._connection, self.path, MIGRATIONS)
+        except StoreError:
+            self._connection.close()
+            self._lock_file.close()
+            raise
         except sqlite3.Error as error:
             self._lock_file.close()
             raise StoreError(
@@ -85,20 +121,27 @@ class Database:
         self._writer = threading.Thread(target=self._run, name="irislite-writer", daemon=True)
         self._writer.start()
 
-    def submit(
-        self, apply: Callable[[sqlite3.Connection], Any], committed: Callable[[Any], None] | None = None
-    ) -> Write:
-        """Hand a change to the writer without waiting for it."""
-        write = Write(apply, committed)
-        with self._closing:  # nothing may come in behind the end
-            if self._closed:
-                raise StoreError("The store is closed: start the runtime again.")
-            self._writes.put(write)
+    def submit(self, apply: Apply, committed: Callable[[Any], None] | None = None, waits: bool = False) -> Write:
+        """Hand over a change; it is committed soon, whether somebody waits for it or not.
+
+        `waits` says that the caller is going to wait: then nobody has to wake up to commit it.
+        """
+        write = self._submit(Write(self, apply, False, None, committed))
+        if not waits:
+            self._ring()
         return write
 
-    def write(self, apply: Callable[[sqlite3.Connection], Any]) -> Any:
+    def submit_many(self, apply: ApplyMany, value: Any, committed: Callable[[Any], None] | None = None) -> Write:
+        """Hand over one of many changes of a kind: `apply` gets the values of several, and answers for each.
+
+        What `apply` does must be a transaction by itself if it is not inside of one. The caller is
+        going to wait for it; somebody else's commit may take it along before.
+        """
+        return self._submit(Write(self, apply, True, value, committed))
+
+    def write(self, apply: Apply) -> Any:
         """Make a change and wait until it is on disk."""
-        return self.submit(apply).wait()
+        return self._submit(Write(self, apply, False, None, None)).wait()
 
     def reader(self) -> sqlite3.Connection:
         """This thread's own connection; it sees what is committed and cannot write."""
@@ -115,100 +158,109 @@ class Database:
             if self._closed:
                 return
             self._closed = True
-            self._writes.put(None)
+        self._ring()
         self._writer.join()
-        self._writer_connection.close()
+        with self._committing:
+            try:  # the next start reads one file, not a log; whoever reads meanwhile may keep it
+                self._connection.execute("PRAGMA busy_timeout = 1000")
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.OperationalError:
+                _logger.debug("The write-ahead log could not be emptied", exc_info=True)
+            self._connection.close()
         self._lock_file.close()
+
+    def commit_waiting(self) -> bool:
+        """Commit what was submitted, in this thread. False if another thread does it."""
+        if threading.get_ident() == _MAIN_THREAD:  # a Ctrl-C in the middle would leave others waiting
+            self._ring()
+            return False
+        if not self._committing.acquire(blocking=False):
+            return False
+        try:
+            group = self._next_group()
+            if group:
+                self._commit_group(group)
+        finally:
+            self._committing.release()
+        if self._pending:  # others came meanwhile: this thread has its own to do
+            self._ring()
+        return True
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=256)
         connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file, and only before anything else
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         connection.execute("PRAGMA busy_timeout = 10000")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA journal_size_limit = {LARGEST_LOG}")
         return connection
 
+    def _submit(self, write: Write) -> Write:
+        with self._closing:  # nothing may come in behind the end
+            if self._closed:
+                raise StoreError("The store is closed: start the runtime again.")
+            self._pending.append(write)
+        return write
+
+    def _ring(self) -> None:
+        try:
+            self._bell.release()
+        except RuntimeError:  # it rings already
+            pass
+
     def _run(self) -> None:
-        while (group := self._next_group()) is not None:
-            try:
-                self._commit(group)
-            except Exception:  # noqa: BLE001 - one of them failed: each alone, so that it fails alone
-                for write in group:
-                    try:
-                        self._commit([write])
-                    except Exception as error:  # noqa: BLE001 - raised again in the thread that waits
-                        write.error = _explained(error, self.path)
+        while not (self._closed and not self._pending):
+            self._bell.acquire()
+            while self._pending:
+                with self._committing:
+                    if group := self._next_group():
+                        self._commit_group(group)
+
+    def _next_group(self) -> list[Write]:
+        pending = self._pending
+        return [pending.popleft() for _ in range(min(len(pending), LARGEST_GROUP))]
+
+    def _commit_group(self, group: list[Write]) -> None:
+        try:
+            self._commit(group)
+        except Exception:  # noqa: BLE001 - one of them failed: each alone, so that it fails alone
             for write in group:
                 try:
-                    write.finish()
-                except Exception:
-                    _logger.exception("A follow-up of a committed write failed")
-
-    def _next_group(self) -> list[Write] | None:
-        first = self._writes.get()
-        if first is None:
-            return None
-        group = [first]
-        while len(group) < LARGEST_GROUP:
+                    self._commit([write])
+                except Exception as error:  # noqa: BLE001 - raised again in the thread that waits
+                    write.error = _explained(error, self.path)
+        for write in group:
             try:
-                write = self._writes.get_nowait()
-            except queue.Empty:
-                break
-            if write is None:
-                self._writes.put(None)  # closing: after this group
-                break
-            group.append(write)
-        return group
+                write.finish()
+            except Exception:
+                _logger.exception("A follow-up of a committed write failed")
 
     def _commit(self, group: list[Write]) -> None:
-        connection = self._writer_connection
-        connection.execute("BEGIN IMMEDIATE")
+        connection = self._connection
+        alone = group[0].many and all(write.apply == group[0].apply for write in group)
         try:
-            for write in group:
-                write.result = write.apply(connection)
-            connection.execute("COMMIT")
+            if not alone:
+                connection.execute("BEGIN IMMEDIATE")
+            for (apply, many), neighbours in itertools.groupby(group, key=_kind):
+                if not many:
+                    for write in neighbours:
+                        write.result = apply(connection)
+                    continue
+                writes = list(neighbours)
+                for write, result in zip(writes, apply(connection, [write.value for write in writes]), strict=True):
+                    write.result = result
+            if not alone:
+                connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
 
 
-def _lock(folder: Path) -> Any:
-    """Take the folder for this process alone; the system gives the lock back when the process ends."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock_file = (folder / "lock").open("a+", encoding="utf-8")  # held as long as the database
-    except OSError as error:
-        raise StoreError(
-            f"The data folder {folder} cannot be used: {error}. Check its rights, or name another in IRISLITE_HOME."
-        ) from error
-    try:
-        fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock_file.seek(0)
-        owner = lock_file.read().strip()
-        lock_file.close()
-        raise DataFolderInUse(
-            f"The data folder {folder} is used by the running process {owner or '?'}. "
-            "Stop that process first, or name another folder in IRISLITE_HOME."
-        ) from error
-    lock_file.seek(0)
-    lock_file.truncate()
-    lock_file.write(str(os.getpid()))
-    lock_file.flush()
-    return lock_file
-
-
-def _migrate(connection: sqlite3.Connection) -> None:
-    """Bring the schema to this version of the runtime."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(MIGRATIONS):
-        raise StoreError(
-            f"The store has schema version {version}, this runtime knows {len(MIGRATIONS)}: "
-            "start the newer runtime that made it, or name another folder in IRISLITE_HOME."
-        )
-    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+def _kind(write: Write) -> tuple[Callable[..., Any], bool]:
+    return write.apply, write.many
 
 
 def _explained(error: Exception, path: Path) -> Exception:

@@ -1,13 +1,16 @@
 """Start, stop, test: the one object that joins a data folder, a production and its pools."""
 
 import dataclasses
+import json
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from irislite import config, reports, testpage
-from irislite.bridge import backend, components, migration, sql
+from irislite import config, itemsettings, plans, reports, testpage
+from irislite.bridge import backend, components, migration, projects, sql
 from irislite.bridge.components import RequestClass
 from irislite.bridge.handles import Handle
 from irislite.bridge.objects import MessageBody, to_body, to_object
@@ -17,7 +20,9 @@ from irislite.errors import IrisliteError, ItemNotRunning, ProductionError, Unkn
 from irislite.eventlog import EventLog, LogType
 from irislite.header import BusinessType, Header
 from irislite.hosting import STOP_GRACE_S, Hosting
+from irislite.housekeeping import Housekeeping
 from irislite.masking import masked_setting
+from irislite.messagelife import MessageLife, suspend_lost_calls
 from irislite.productions import Component, Productions
 from irislite.router import Router
 from irislite.sql import Tables
@@ -38,13 +43,16 @@ class Director:
         self._database = Database(home, synchronous)
         self.store = Store(self._database)
         self.eventlog = EventLog(self._database, echo)
+        self.housekeeping = Housekeeping(home, self._database, self.eventlog)
         self.productions = Productions(self._database)
         self.tables = Tables(home)
+        suspend_lost_calls(self.store, self.eventlog)
         self.router = Router(self.store)
+        self.messages = MessageLife(self.store, self.router, self.eventlog)
         self._lock = threading.RLock()
         self._production: Production | None = None
         self._hosting = Hosting(self.router, self.store, self.eventlog, self.productions, self.tables)
-        self._loaded: list[str] = []
+        self._loaded: _Loaded | None = None  # while a file is loaded
         backend.bind(self)
         sql.bind(self.tables)
 
@@ -53,32 +61,59 @@ class Director:
         with self._lock:
             if self._production is not None:
                 self.stop()
+            self.housekeeping.close()
+            backend.unbind(self)
+            sql.unbind(self.tables)
             self.tables.close()
             self._database.close()
 
+    def flush(self) -> None:
+        """Wait until everything that was written so far can be read."""
+        self._database.write(lambda connection: None)
+
     # -- productions -----------------------------------------------------------------------
 
-    def load(self, settings_file: Path) -> str:
-        """Read a settings or production file as `iop --migrate` does. Returns its first production's name.
+    def load(self, settings_file: Path, strict: bool = False) -> str:
+        """Read a settings or production file as `iop --migrate` does. Returns its first production's name, or nothing.
 
-        Raises `ProductionError` if the file cannot be read or names no production.
+        Edits that were made to its productions since the last time stay. With `strict`, what `iop`'s
+        validation finds refuses the file; otherwise it is a warning in the log. Raises `ProductionError`
+        if the file cannot be read, is refused, or names no production.
         """
         path = settings_file.resolve()
         if not path.is_file():
             raise ProductionError(f"There is no file {settings_file}: name a settings or production file.")
-        self._loaded = []
-        try:
-            words = migration.migrate(path)
-        except IrisliteError:
-            raise
-        except Exception as error:  # the file is the user's code: whatever it raises is told with its name
-            raise ProductionError(f"{settings_file} cannot be loaded: {type(error).__name__}: {error}.") from error
+        with self._loading() as loaded, self._reading(path, loaded):
+            try:
+                words, issues = migration.migrate(path, strict)
+            except IrisliteError:
+                raise
+            except Exception as error:  # the file is the user's code: whatever it raises is told with its name
+                raise ProductionError(f"{settings_file} cannot be loaded: {type(error).__name__}: {error}.") from error
+            if not loaded.productions and not loaded.classes:
+                raise ProductionError(f"{settings_file} names no production: define PRODUCTIONS = [...] in it.")
         self.eventlog.add(LogType.INFO, words, "Director", "load")
-        if not self._loaded:
-            raise ProductionError(f"{settings_file} names no production: define PRODUCTIONS = [...] in it.")
-        if not self.productions.kept("default_production"):
-            self.set_default_production(self._loaded[0])
-        return self._loaded[0]
+        for issue in issues:
+            self.eventlog.add(LogType.WARNING, issue, "Director", "load")
+        if loaded.productions and not self.productions.kept("default_production"):
+            self.set_default_production(loaded.productions[0])
+        return loaded.productions[0] if loaded.productions else ""
+
+    def forget_code(self, folder: Path) -> None:
+        """Let the next import read a folder's files again: they have changed. Hosts keep the classes they have."""
+        projects.forget(folder.resolve())
+        self._hosting.forget_classes()
+
+    def register(self, production: Any) -> str:
+        """The same for a production object of `iop`, or its dictionary, without a file. Returns its name."""
+        with self._loading() as loaded:
+            try:
+                migration.register(production)
+            except IrisliteError:
+                raise
+            except Exception as error:  # the user's code again
+                raise ProductionError(f"The production cannot be taken: {type(error).__name__}: {error}") from error
+        return loaded.productions[0]
 
     def start(self, production: str = "") -> None:
         """Start a production; without a name the default one. One runs at a time."""
@@ -91,6 +126,7 @@ class Director:
                     return
                 raise ProductionError(f"The production {self._production.name} is running: stop it first.")
             self._production = self.productions.production(name)
+            projects.enter(self.productions.folders(self._production))
             self.set_default_production(name)
             self.productions.stamp(name, True, now())
             self.eventlog.add(LogType.INFO, f"Production {name} is starting.", "Director", "start")
@@ -103,6 +139,7 @@ class Director:
                 return
             name = self._production.name
             self._hosting.stop(self._production, timeout_s)
+            self.messages.suspend_calls()
             self._production = None
             self.productions.stamp(name, False, now())
             self.eventlog.add(LogType.INFO, f"Production {name} has stopped.", "Director", "stop")
@@ -119,7 +156,27 @@ class Director:
         with self._lock:
             before = self._running()
             self._production = self.productions.production(before.name)
+            projects.enter(self.productions.folders(self._production))
             self._hosting.change(self._production, before)
+
+    def apply_plan(
+        self, production: str, operations: list[plans.Operation], allow_destructive: bool = False
+    ) -> list[dict[str, Any]]:
+        """Change a production's configuration as a plan of `iop` says; `update` applies it to what runs.
+
+        Returns what became of each operation: applied, skipped or failed, with the reason.
+        """
+        with self._lock:
+            changed, results = plans.apply(self.productions.production(production), operations, allow_destructive)
+            self.productions.save(changed)
+        self.eventlog.add(LogType.INFO, f"A plan was applied to {production}.", "Director", "apply_plan")
+        return results
+
+    @property
+    def needs_update(self) -> bool:
+        """Whether the running production is configured otherwise than it was when it was started or updated."""
+        running = self._production
+        return running is not None and self.productions.production(running.name) != running
 
     @property
     def is_running(self) -> bool:
@@ -188,8 +245,15 @@ class Director:
                 SettingView(setting.name, "Host", setting.type, item.setting(setting.name), setting.default,
                             setting.required, setting.category, setting.description)
             )  # fmt: skip
+        for known in itemsettings.BY_KIND.get(self._hosting.kind(item), ()):
+            if known.name not in declared:
+                views.append(
+                    SettingView(known.name, "Host", known.type, item.setting(known.name), known.default,
+                                False, known.category, known.description)
+                )  # fmt: skip
+        shown = {(view.target, view.name) for view in views}
         for (target, setting_name), text in item.settings.items():
-            if setting_name not in declared and setting_name != SETTINGS_TEXT:
+            if (target, setting_name) not in shown and setting_name not in declared and setting_name != SETTINGS_TEXT:
                 views.append(SettingView(setting_name, target, "String", text, "", False, "", ""))
         return views
 
@@ -231,6 +295,10 @@ class Director:
             return []
         return components.request_classes(component)
 
+    def abort_queue(self, name: str, by: str = "") -> int:
+        """Give up all that waits for an item. Returns how many messages that were. Raises `UnknownItem`."""
+        return self.messages.abort_queue(self._hosting.queue(self._shown().item(name)).name, name, by)
+
     # -- tests -----------------------------------------------------------------------------
 
     def test(self, target: str, classname: str, body: str, timeout_s: float | None = None) -> TestResult:
@@ -267,21 +335,44 @@ class Director:
         """Write a line of a component's own into the event log."""
         self.eventlog.add(LogType(type), str(text), source_class, source_method)
 
+    def write_console(self, line: str) -> None:
+        """Add a line to the console log, `messages.log` in the data folder, as IRIS has one."""
+        with (self.home / "messages.log").open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"{now()} ({os.getpid()}) {line}\n")
+
+    def keep_schema(self, name: str, category: str, schema: str) -> None:
+        """Keep the JSON schema of a message class that a settings file names in SCHEMAS."""
+        self.productions.keep(f"schema {name}", json.dumps([category, schema]))
+
+    def schema(self, name: str) -> tuple[str, str] | None:
+        """The category and the JSON schema kept for a message class; None if there is none."""
+        kept = self.productions.kept(f"schema {name}")
+        if not kept:
+            return None
+        category, schema = json.loads(kept)
+        return category, schema
+
     def register_production(self, production: Production) -> None:
-        """Take a production from a file."""
-        self.productions.register(production)
-        self._loaded.append(production.name)
+        """Take a production: while a file is loaded, edits made since the last time stay; else it replaces what is."""
+        if self._loaded is None:
+            self.productions.replace(production)
+        else:
+            self.productions.register(production)
+            self._loaded.productions.append(production.name)
 
     def bind_component(self, component: Component) -> None:
         """Take a Python class from a file."""
         self.productions.bind(component)
         self._hosting.forget_classes()
+        if self._loaded is not None:
+            self._loaded.classes.add(component.class_name)
 
     def unbind_component(self, class_name: str) -> None:
         """Forget a Python class. Raises `UnknownBinding`, or `ProductionError` if an item uses it."""
         used = reports.users(self.productions).get(class_name, [])
         if used:
-            raise ProductionError(f"{class_name} is used by {', '.join(used)}: remove these items first.")
+            names = ", ".join(f"{production}/{item}" for production, item in used)
+            raise ProductionError(f"{class_name} is used by {names}: remove these items first.")
         if not self.productions.unbind(class_name):
             raise UnknownBinding(f"There is no binding {class_name!r}: `iop --bindings` lists them.")
         self._hosting.forget_classes()
@@ -305,6 +396,31 @@ class Director:
         return reports.queue_counts(counted, lambda item: self._hosting.queue(item).count_of(item.name))
 
     # -- inside ------------------------------------------------------------------------------
+
+    @contextmanager
+    def _loading(self) -> Iterator["_Loaded"]:
+        """While it is open, what `iop` registers comes from a file; the names are gathered."""
+        self._loaded = _Loaded()
+        try:
+            yield self._loaded
+        finally:
+            self._loaded = None
+
+    @contextmanager
+    def _reading(self, file: Path, loaded: "_Loaded") -> Iterator[None]:
+        """While it is open, modules are read from the file's folder. They stay, unless something else runs."""
+        running, visit = self._production, projects.Visit([file.parent])
+        try:
+            yield
+        except BaseException:
+            visit.end()
+            raise
+        if (
+            running is not None
+            and running.name not in loaded.productions
+            and not any(item.class_name in loaded.classes for item in running.items)
+        ):
+            visit.end()
 
     def _configured(self, name: str) -> Production:
         """A production as it is configured; without a name the default one."""
@@ -336,6 +452,14 @@ class Director:
                 self._hosting.restart_item(production, item.name)  # asked for again: it may have been in error
             else:
                 self._hosting.change(production, before)
+
+
+@dataclasses.dataclass(slots=True)
+class _Loaded:
+    """The names of what a file registers."""
+
+    productions: list[str] = dataclasses.field(default_factory=list)
+    classes: set[str] = dataclasses.field(default_factory=set)
 
 
 def _differences(before: Item, after: Item) -> list[str]:

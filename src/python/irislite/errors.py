@@ -60,11 +60,15 @@ class RequestTimeout(IrisliteError, TimeoutError):
     """The target did not answer in time."""
 
 
+class GeneratorGone(IrisliteError, RuntimeError):
+    """The generator that is polled does not run any more."""
+
+
 class NotSupported(IrisliteError, NotImplementedError):
     """IRIS knows it, this runtime does not."""
 
 
-class ClassNotFound(IrisliteError, LookupError):
+class ClassNotFound(IrisliteError, LookupError, RuntimeError):
     """`iris.cls` was asked for a class the runtime does not have."""
 
 

@@ -1,7 +1,7 @@
 """The message header, its statuses, and the moves between them."""
 
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class Status(IntEnum):
@@ -89,8 +89,7 @@ def state_diagram() -> str:
     return "\n".join(lines)
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """What a message carries, as it is stored.
 
     `class_name` is the class IRIS would store it in (`IOP.Message`), `classname` the Python
@@ -102,8 +101,7 @@ class Body:
     content: str
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """One message's header; the columns carry IRIS's property names in snake case.
 
     Times are ISO 8601 texts in UTC with microseconds. `session_id` is the id of the
@@ -133,11 +131,11 @@ class Header:
     corresponding_message_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """A message that is about to be stored: a header without what the store gives it.
 
-    `session_id` 0 starts a session. `waits` says that the sender stays for the answer.
+    `session_id` 0 starts a session. With `body_id` the message carries a body that is stored
+    already, of the class `body_class_name`.
     """
 
     target_config_name: str
@@ -157,3 +155,5 @@ class Draft:
     is_error: bool = False
     error_text: str = ""
     status: Status = Status.QUEUED
+    body_id: int = 0
+    body_class_name: str = ""

@@ -4,13 +4,16 @@ import threading
 import time
 from typing import Any
 
+from irislite import itemsettings
+from irislite.alarm import Alarm
+from irislite.alerts import Alerts, QueueWatch, Watched
 from irislite.bridge import components
 from irislite.bridge.components import DeclaredSetting
 from irislite.config import Item, Production
 from irislite.errors import ProductionError
 from irislite.eventlog import EventLog, LogType
 from irislite.header import BusinessType
-from irislite.host import Host
+from irislite.host import Host, Instances
 from irislite.pool import Pool
 from irislite.productions import Productions
 from irislite.queues import Queue
@@ -36,6 +39,10 @@ class Hosting:
         self._pools: dict[str, Pool] = {}
         self._lingering: dict[str, list[threading.Thread]] = {}  # members that did not stop in time
         self._kinds: dict[tuple[str, str | None, str | None], BusinessType] = {}
+        self._instances = Instances()
+        self._alarm = Alarm(router, store, log)
+        self._alerts = Alerts(router, log)
+        self._queue_watch = QueueWatch(self._alerts, store)
 
     # -- classes ---------------------------------------------------------------------------
 
@@ -66,23 +73,27 @@ class Hosting:
 
     def host(self, item: Item) -> Host:
         """A host of an item, not started."""
-        return Host(item, self._productions.components(), self._router, self._store, self._log)
+        return Host(item, self._productions.components(), self._router, self._store, self._log, self._instances)
 
     # -- start and stop ----------------------------------------------------------------------
 
     def start(self, production: Production) -> None:
         """Start every item: operations, processes, services, so that nothing is sent before its target is there."""
+        self._alarm.start()
         self._start_actors(production)
         for item in sorted(production.items, key=lambda item: -self.kind(item)):
             self._start_item(item)
         for pool in list(self._pools.values()):
             pool.settle(START_GRACE_S / len(self._pools))
+        self._watch_queues(production)
 
     def stop(self, production: Production, timeout_s: float = STOP_GRACE_S) -> None:
         """Stop every item: services, processes, operations. What is queued stays queued."""
+        self._queue_watch.stop()
         for item in sorted(production.items, key=self.kind):
             self._stop_pool(item.name, timeout_s)
         self._stop_pool(ACTOR_POOL, timeout_s)
+        self._alarm.stop()
         self._router.clear()
 
     def change(self, production: Production, before: Production) -> None:
@@ -97,6 +108,7 @@ class Hosting:
             self._start_item(item)
         if any(map(self._is_actor, old + new)) or production.actor_pool_size != before.actor_pool_size:
             self._restart_actors(production)
+        self._watch_queues(production)
 
     def restart_item(self, production: Production, name: str) -> None:
         """Stop an item and start it as it is configured now."""
@@ -174,6 +186,18 @@ class Hosting:
 
     # -- inside ------------------------------------------------------------------------------
 
+    def _watch_queues(self, production: Production) -> None:
+        watched = []
+        for item in production.items:
+            kind = self.kind(item)
+            try:
+                settings = itemsettings.read(item, kind)
+            except ProductionError:  # told as the item's state
+                continue
+            if item.enabled and (settings.queue_count_alert or settings.queue_wait_alert_s):
+                watched.append(Watched(item.name, kind, self.queue(item), settings))
+        self._queue_watch.watch(watched)
+
     def _is_actor(self, item: Item) -> bool:
         return item.pool_size == 0 and self.kind(item) is BusinessType.PROCESS
 
@@ -215,6 +239,7 @@ class Hosting:
         pool.after = self._lingering.pop(pool.name, [])
         pool.after_message = self._end_transaction
         pool.on_error = lambda item: self._mark_failed(pool, item)
+        pool.on_failure = lambda host, header, text: self._alerts.failed(host.item.name, host.kind, header, text)
         self._pools[pool.name] = pool
         pool.start()
 

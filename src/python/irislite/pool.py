@@ -6,16 +6,18 @@ import time
 import traceback
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 
+from irislite import itemsettings
 from irislite.config import Item
 from irislite.context import Context, current
 from irislite.database import Write
 from irislite.errors import IllegalMove, ProductionError, StoreError
 from irislite.eventlog import EventLog, LogType
-from irislite.header import BusinessType
+from irislite.header import BusinessType, Header
 from irislite.host import Host
+from irislite.itemsettings import HostSettings
 from irislite.process import Busy, Turn
 from irislite.queues import Queue
 from irislite.router import Router
@@ -27,6 +29,10 @@ LOOK_UP_S = 1.0  # how often an idle member looks whether it should stop
 RETRY_BUSY_S = 0.01  # before a message is taken again whose process is in other hands
 RETRY_STORE_S = 1.0  # before a message is taken again that could not be written
 _job_numbers = itertools.count(1)
+
+
+class Interrupted(Exception):
+    """The item stops while a message waits for its next try: it stays queued."""
 
 
 class PoolState(StrEnum):
@@ -43,7 +49,8 @@ class Pool:
 
     `host_of(item)` makes a host; every member makes its own for each of `items`. Without a
     queue the item is a service. `on_error` is called with an item whose start fails,
-    `after_message` after every message, in the member's thread.
+    `after_message` after every message, `on_failure` after one that ended in error if its item
+    has AlertOnError, in the member's thread.
     """
 
     def __init__(
@@ -72,8 +79,11 @@ class Pool:
         self.processed: Counter[str] = Counter()
         self.on_error: Callable[[Item], None] = lambda item: None
         self.after_message: Callable[[], None] = lambda: None
+        self.on_failure: Callable[[Host, Header | None, str], None] = lambda host, header, text: None
         self.after: list[threading.Thread] = []  # members of an earlier pool that still work: they come first
         self._interval_s = 0.0
+        self._settings: dict[str, HostSettings] = {}
+        self._delays_s: dict[str, float] = {}  # of the items that have one
 
     def start(self) -> None:
         """Start the members; they set up their components in their own threads."""
@@ -124,10 +134,15 @@ class Pool:
             thread.join()
         hosts: dict[str, Host] = {}
         for item in self.items:
-            current.set(replace(context, config_name=item.name))
+            current.set(context._replace(config_name=item.name))
             try:
                 host = self._host_of(item)
+                if self._queue is not None:
+                    host.on_generator = partial(_pin, self._queue, number)
                 self._interval_s = _interval_s(item)
+                settings = self._settings[item.name] = itemsettings.read(item, host.kind)
+                if settings.throttle_delay_s:
+                    self._delays_s[item.name] = settings.throttle_delay_s
                 host.start()
             except BaseException as error:  # noqa: BLE001 - whatever the component raises, exits too: others go on
                 text = self.errors[item.name] = f"{type(error).__name__}: {error}"
@@ -144,12 +159,14 @@ class Pool:
         self._move(number, PoolState.RUNNING)
         try:
             if self._queue is not None:
-                self._take_messages(self._queue, hosts, context)
+                self._take_messages(self._queue, hosts, context, number)
             else:
                 self._poll(hosts[self.items[0].name], context)
         finally:
             for host in hosts.values():
                 host.stop()
+            if self._queue is not None:
+                self._queue.unpin_all(number)
             self._move(number, PoolState.STOPPED)
 
     def _move(self, number: int, state: PoolState) -> None:
@@ -157,21 +174,30 @@ class Pool:
             self._states[number] = state
             self._settled.notify_all()
 
-    def _take_messages(self, queue: Queue, hosts: dict[str, Host], context: Context) -> None:
+    def _take_messages(self, queue: Queue, hosts: dict[str, Host], context: Context, member: int) -> None:
         ahead: deque[tuple[Entry, Write]] = deque()
+        job = context.job
         while not self._stopping.is_set():
-            entry = queue.take(0.0 if ahead else LOOK_UP_S)
+            entry = queue.take(0.0 if ahead else LOOK_UP_S, member)
             if entry is None:
-                self._settle_writes(ahead, 0)
+                if ahead:
+                    self._settle_writes(ahead, 0)
+                    continue
+                current.set(context)
+                for each in hosts.values():
+                    each.idle()
                 continue
             header = entry.header
-            current.set(replace(context, config_name=header.target_config_name, message_id=header.id,
-                                session_id=header.session_id))  # fmt: skip
-            self.last_activity[header.target_config_name] = time.time()
-            host = hosts.get(header.target_config_name)
+            target = header.target_config_name
+            current.set(Context(target, job, header.id, header.session_id))
+            self.last_activity[target] = began = time.time()
+            host = hosts.get(target)
             try:
-                write = self._work(host, entry) if host is not None else self._suspend(entry)
+                write = self._work(host, entry, began) if host is not None else self._suspend(entry)
                 self.after_message()
+            except Interrupted:
+                queue.put_back(entry)
+                continue
             except Busy:
                 queue.put_back(entry)
                 self._stopping.wait(RETRY_BUSY_S)
@@ -182,13 +208,20 @@ class Pool:
             if write is not None:
                 ahead.append((entry, write))
             queue.release(header.id)
-            self.processed[header.target_config_name] += 1
-            current.set(context)
-            self._settle_writes(ahead, AHEAD)
+            self.processed[target] += 1
+            # Someone waits for this answer: it must not wait for other messages to be handled.
+            self._settle_writes(ahead, 0 if header.return_queue_name else AHEAD)
+            if self._delays_s and (delay_s := self._delays_s.get(target)):
+                self._settle_writes(ahead, 0)
+                self._stopping.wait(delay_s)
         self._settle_writes(ahead, 0)
+        current.set(context)
 
-    def _settle_writes(self, ahead: deque[tuple[Entry, Write]], keep: int) -> None:
-        while len(ahead) > keep:
+    def _settle_writes(self, ahead: deque[tuple[Entry, Write]], most: int) -> None:
+        """Wait until the answers are on disk, once more than `most` of them are not."""
+        if len(ahead) <= most:
+            return
+        while ahead:
             entry, write = ahead.popleft()
             try:
                 write.wait()
@@ -205,7 +238,7 @@ class Pool:
         queue.put_back(entry)
         self._stopping.wait(RETRY_STORE_S)
 
-    def _work(self, host: Host, entry: Entry) -> Write | None:
+    def _work(self, host: Host, entry: Entry, began: float) -> Write | None:
         """Handle one message. The one place where whatever a component raises is caught."""
         if host.kind is BusinessType.PROCESS:
             self._turn(host, entry)
@@ -213,7 +246,43 @@ class Pool:
         try:
             return host.router.complete(entry.header, host.operate(entry))
         except BaseException as error:  # noqa: BLE001 - exits too: the item goes on with the next message
-            return host.router.complete(entry.header, None, self._told(host, "MessageHeaderHandler", error))
+            return self._end_failed(host, entry, error, began)
+
+    def _end_failed(self, host: Host, entry: Entry, error: BaseException, began: float) -> Write:
+        """Do with a message what its item's ReplyCodeActions say; try it again as long as they ask for it.
+
+        Raises `Interrupted` if the item stops meanwhile.
+        """
+        settings, header, name = self._settings[host.item.name], entry.header, host.component_class.__name__
+        actions = settings.actions_on(error)
+        while "R" in actions and time.time() - began < settings.failure_timeout_s:
+            self._log.add(
+                LogType.WARNING,
+                f"{type(error).__name__}: {error}. It is tried again in {settings.retry_interval_s:g} s.",
+                name, "Retry", "".join(traceback.format_exception(error)),
+            )  # fmt: skip
+            self.after_message()
+            if self._stopping.wait(settings.retry_interval_s):
+                raise Interrupted
+            try:
+                return host.router.complete(header, host.operate(entry))
+            except BaseException as again:  # noqa: BLE001 - as in `_work`
+                error, actions = again, settings.actions_on(again)
+        if "F" not in actions and "S" in actions:
+            self._log.add(LogType.ERROR, f"Suspended after {type(error).__name__}: {error}", name, "ReplyCodeActions")
+            return host.router.suspend(header)
+        if "F" not in actions and actions != "R":
+            level = LogType.WARNING if "W" in actions else LogType.INFO
+            self._log.add(level, f"Completed in spite of {type(error).__name__}: {error}", name, "ReplyCodeActions")
+            return host.router.complete(header, None)
+        text = self._told(host, "MessageHeaderHandler", error)
+        write = host.router.complete(header, None, text)
+        self._alert(host, header, text)
+        return write
+
+    def _alert(self, host: Host, header: Header | None, text: str) -> None:
+        if self._settings[host.item.name].alert_on_error:
+            self.on_failure(host, header, text)
 
     def _turn(self, host: Host, entry: Entry) -> None:
         """The same for a process. Raises `Busy` if another member works for it."""
@@ -223,14 +292,17 @@ class Pool:
         except (Busy, StoreError):
             raise
         except BaseException as error:  # noqa: BLE001 - exits too: the item goes on with the next message
-            turn.fail(self._told(host, "MessageHeaderHandler", error))
+            text = self._told(host, "MessageHeaderHandler", error)
+            turn.fail(text)
+            self._alert(host, entry.header, text)
         finally:
             turn.close()
 
     def _told(self, host: Host, method: str, error: BaseException) -> str:
         """Write what a component raised into the log; return it as a sentence."""
         text = f"{type(error).__name__}: {error}"
-        self._log.add(LogType.ERROR, text, host.component_class.__name__, method, traceback.format_exc())
+        stack = "".join(traceback.format_exception(error))
+        self._log.add(LogType.ERROR, text, host.component_class.__name__, method, stack)
         return text
 
     def _suspend(self, entry: Entry) -> Write:
@@ -250,13 +322,22 @@ class Pool:
             if host.is_polled:
                 self.last_activity[self.name] = time.time()
                 try:
-                    host.process_input()
+                    host.poll()
                     self.processed[self.name] += 1
                 except BaseException as error:  # noqa: BLE001 - exits too: the service is called again
-                    self._told(host, "OnProcessInput", error)
+                    self._alert(host, None, self._told(host, "OnProcessInput", error))
+                self._stopping.wait(self._delays_s.get(self.name, 0.0))
                 current.set(context)
             if host.instance._wait_for_next_call_interval:
                 self._stopping.wait(self._interval_s)
+
+
+def _pin(queue: Queue, member: int, source: str, session_id: int, running: bool) -> None:
+    """While a generator runs, its polls go to the member that has it."""
+    if running:
+        queue.pin(source, session_id, member)
+    else:
+        queue.unpin(source, session_id, member)
 
 
 def _interval_s(item: Item) -> float:

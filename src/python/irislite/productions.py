@@ -1,8 +1,10 @@
 """Productions and components on disk: what is configured, what runs by default. The only SQL about them."""
 
 import json
+import re
 import sqlite3
 from dataclasses import dataclass
+from pathlib import Path
 
 from irislite import config
 from irislite.config import Production
@@ -41,6 +43,17 @@ class Productions:
             )
         )
         return current
+
+    def replace(self, production: Production) -> None:
+        """Take a production as it is, whatever was there before."""
+        text = json.dumps(config.to_dict(production))
+        self._database.write(
+            lambda connection: connection.execute(
+                "INSERT INTO production (name, source, current) VALUES (?, ?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET source = excluded.source, current = excluded.current",
+                (production.name, text, text),
+            )
+        )
 
     def save(self, production: Production) -> None:
         """Keep an edit."""
@@ -97,6 +110,14 @@ class Productions:
         """All registered Python classes, by the name IRIS knows them by."""
         rows = self._database.reader().execute("SELECT class_name, module, classname, classpaths FROM component")
         return {row["class_name"]: Component(*row) for row in rows}
+
+    def folders(self, production: Production) -> list[Path]:
+        """The folders that a production's components are read from."""
+        registered = self.components()
+        texts = [item.setting("%classpaths") or "" for item in production.items]
+        texts += [registered[item.class_name].classpaths for item in production.items if item.class_name in registered]
+        parts = (part for text in texts for part in re.split(r"[|:]", text) if part)
+        return [Path(part).absolute() for part in dict.fromkeys(parts)]
 
     def kept(self, name: str) -> str:
         """A single value; empty if it was never kept."""

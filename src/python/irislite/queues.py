@@ -5,13 +5,14 @@ fit stays in the store and is read when its turn comes, so a queue of a million 
 """
 
 import threading
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 
-from irislite.header import Body, Priority
+from irislite.header import Body, Header, Priority
 from irislite.store import Entry
 
 WINDOW = 1_000  # messages of one priority in memory
+POLL = "IOP.Generator.Message.Poll"
 LARGE_BODY = 64_000  # characters; a larger body is read when its message is taken
 
 Load = Callable[[str, Priority, int, int], list[Entry]]
@@ -46,35 +47,63 @@ class Queue:
             self._counts[target] += count
         self._claimed: dict[int, str] = {}
         self._secret_bodies: dict[int, Body] = {}  # what the store holds of these is masked
+        self._withheld: set[int] = set()  # being moved in the store: not to be read from there
+        self._pins: dict[tuple[str, int], int] = {}  # (sender, session) -> the member that answers its polls
+        self._pinned: defaultdict[int, deque[Entry]] = defaultdict(deque)
         self._condition = threading.Condition()
 
     def put(self, entry: Entry) -> None:
         """Add a message that is on disk."""
-        level = self._levels[entry.header.priority]
+        header = entry.header
+        level = self._levels[header.priority]
         with self._condition:
-            self._counts[entry.header.target_config_name] += 1
+            self._counts[header.target_config_name] += 1
             if entry.has_secrets and entry.body is not None:
-                self._secret_bodies[entry.header.id] = entry.body
-            if entry.header.id > level.last_id and not level.spilled:
+                self._secret_bodies[header.id] = entry.body
+            if self._pins and (member := self._pin_of(entry)) is not None:
+                self._pinned[member].append(entry)
+                self._condition.notify_all()  # it must be that member who wakes up
+                return
+            if header.id > level.last_id and not level.spilled:
                 if len(level.waiting) < WINDOW:
                     level.waiting.append(_slim(entry))
-                    level.last_id = entry.header.id
+                    level.last_id = header.id
                 else:
                     level.spilled = True
             self._condition.notify()
 
-    def take(self, timeout_s: float) -> Entry | None:
+    def take(self, timeout_s: float, member: int = 0) -> Entry | None:
         """Claim the next message, or None when none came in time or `wake` was called."""
         with self._condition:
-            entry = self._next()
-            if entry is None and self._condition.wait(timeout_s):
-                entry = self._next()
+            entry = self._next(member)
+            if entry is None and timeout_s and self._condition.wait(timeout_s):
+                entry = self._next(member)
             if entry is not None:
-                self._counts[entry.header.target_config_name] -= 1
-                self._claimed[entry.header.id] = entry.header.target_config_name
-                secret = self._secret_bodies.pop(entry.header.id, None)
-                entry = entry if secret is None else Entry(entry.header, secret)
+                header = entry.header
+                self._counts[header.target_config_name] -= 1
+                self._claimed[header.id] = header.target_config_name
+                if self._secret_bodies and (secret := self._secret_bodies.pop(header.id, None)) is not None:
+                    entry = Entry(header, secret)
             return entry
+
+    def pin(self, source: str, session_id: int, member: int) -> None:
+        """Let one member alone take the polls that `source` sends in a session: it has the generator."""
+        with self._condition:
+            self._pins[source, session_id] = member
+
+    def unpin(self, source: str, session_id: int, member: int) -> None:
+        """Let every member take them again, unless another one has a newer generator."""
+        with self._condition:
+            if self._pins.get((source, session_id)) == member:
+                del self._pins[source, session_id]
+
+    def unpin_all(self, member: int) -> None:
+        """A member ends: what was for it alone goes to the others."""
+        with self._condition:
+            self._pins = {key: owner for key, owner in self._pins.items() if owner != member}
+            for entry in self._pinned.pop(member, ()):
+                self._levels[entry.header.priority].waiting.append(entry)
+            self._condition.notify_all()
 
     def put_back(self, entry: Entry) -> None:
         """Give a claim back: someone takes it later, after what waits in memory now."""
@@ -82,6 +111,52 @@ class Queue:
             self._claimed.pop(entry.header.id, None)
             self._counts[entry.header.target_config_name] += 1
             self._levels[entry.header.priority].waiting.append(entry)
+            self._condition.notify()
+
+    def remove(self, header: Header) -> Entry | None:
+        """Take a message out that waits, with its secrets, or return None: a member has it, or had it.
+
+        Until `forget` or `put_again` it is not read from the store either, where it may be Queued still.
+        """
+        with self._condition:
+            level = self._levels[header.priority]
+            if header.id in self._claimed or header.id in self._withheld:
+                return None
+            if not (level.spilled and header.id > level.last_id):
+                for entries in (level.waiting, *self._pinned.values()):
+                    found = next((entry for entry in entries if entry.header.id == header.id), None)
+                    if found is not None:
+                        entries.remove(found)
+                        break
+                else:
+                    return None
+            self._withheld.add(header.id)
+            self._counts[header.target_config_name] -= 1
+            secret = self._secret_bodies.pop(header.id, None)
+            return Entry(header, secret, secret is not None)
+
+    def withhold(self, header_id: int) -> None:
+        """Say that a message will be Queued in the store before it is `put_again`."""
+        with self._condition:
+            self._withheld.add(header_id)
+
+    def forget(self, header_id: int) -> None:
+        """A removed message has left the queue in the store as well."""
+        with self._condition:
+            self._withheld.discard(header_id)
+
+    def put_again(self, entry: Entry) -> None:
+        """Add a message that was in a queue before: it comes after what waits in memory now."""
+        header = entry.header
+        level = self._levels[header.priority]
+        with self._condition:
+            self._withheld.discard(header.id)
+            self._counts[header.target_config_name] += 1
+            if entry.has_secrets and entry.body is not None:
+                self._secret_bodies[header.id] = entry.body
+            if not (level.spilled and header.id > level.last_id):  # else it is read from the store in its turn
+                level.waiting.append(Entry(header, None))
+                level.last_id = max(level.last_id, header.id)
             self._condition.notify()
 
     def release(self, header_id: int) -> None:
@@ -116,7 +191,9 @@ class Queue:
         with self._condition:
             return frozenset(self._claimed)
 
-    def _next(self) -> Entry | None:
+    def _next(self, member: int) -> Entry | None:
+        if self._pinned and (pinned := self._pinned.get(member)):
+            return pinned.popleft()
         for priority, level in self._levels.items():
             if not level.waiting and level.spilled:
                 self._refill(priority, level)
@@ -124,10 +201,21 @@ class Queue:
                 return level.waiting.popleft()
         return None
 
+    def _pin_of(self, entry: Entry) -> int | None:
+        header = entry.header
+        if header.message_body_class_name != POLL:
+            return None
+        return self._pins.get((header.source_config_name, header.session_id))
+
     def _refill(self, priority: Priority, level: _Level) -> None:
         entries = self._load(self.name, priority, level.last_id, WINDOW)
         # A message may be committed and loaded here before its `put` is called: `put` compares ids.
-        level.waiting.extend(_slim(entry) for entry in entries)
+        # A pinned one comes through `put` alone.
+        level.waiting.extend(
+            _slim(entry)
+            for entry in entries
+            if entry.header.id not in self._withheld and (not self._pins or self._pin_of(entry) is None)
+        )
         level.spilled = len(entries) == WINDOW
         if entries:
             level.last_id = entries[-1].header.id

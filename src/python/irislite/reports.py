@@ -5,6 +5,7 @@ from typing import Any
 
 from irislite.bridge import components
 from irislite.config import Item, Production
+from irislite.header import BusinessType
 from irislite.productions import Component, Productions
 from irislite.views import ProductionStatus
 
@@ -30,47 +31,60 @@ def bindings(productions: Productions, unused_only: bool) -> list[dict[str, Any]
     return [
         {
             "class": name,
-            "super": "",
+            "super": _super_of(component),
             "module": component.module,
             "classname": component.classname,
             "classpaths": component.classpaths,
-            "used": name in used,
-            "used_by": used.get(name, []),
+            "used": int(name in used),
+            "used_by": [{"production": production, "item": item} for production, item in used.get(name, [])],
         }
         for name, component in sorted(productions.components().items())
         if not (unused_only and name in used)
     ]
 
 
-def users(productions: Productions) -> dict[str, list[str]]:
-    """Which items use which class, as production:item."""
-    result: dict[str, list[str]] = {}
+def users(productions: Productions) -> dict[str, list[tuple[str, str]]]:
+    """Which items use which class, as production and item."""
+    result: dict[str, list[tuple[str, str]]] = {}
     for name in productions.names():
         for item in productions.production(name).items:
-            result.setdefault(item.class_name, []).append(f"{name}:{item.name}")
+            result.setdefault(item.class_name, []).append((name, item.name))
     return result
 
 
+def _super_of(component: Component) -> str:
+    """The class of `iop` that a component extends, under IRIS's name; empty if it cannot be loaded."""
+    try:
+        found = components.import_class(component.module, component.classname, component.classpaths)
+    except Exception:  # noqa: BLE001 - the component's own code; why it fails is told when an item starts
+        return ""
+    info = found._get_info()  # empty for a class that is no component
+    return f"IOP.{info[0].rpartition('.')[2]}" if info else ""
+
+
 def connections(production: Production, registered: dict[str, Component]) -> dict[str, Any]:
-    """Which items send to which, as far as their code tells."""
+    """Which items send to which, as far as their code tells (`iop` draws its graphs from it).
+
+    IRIS also tells module, class name and class paths. `iop` 4.1 takes these for settings of the item: each
+    plan would remove them, and no rollback would be found complete.
+    """
     rows = []
     for item in production.items:
-        row: dict[str, Any] = {
-            "item": item.name,
-            "class_name": item.class_name,
-            "kind": "unknown",
-            "connections": [],
-            "warnings": [],
-        }
+        row: dict[str, Any] = {"item": item.name, "class_name": item.class_name, "kind": "component"}
+        found, warnings = [], []
         try:
-            component = components.load(item, registered)
-            instance = components.build(component)
+            loaded = components.load(item, registered)
+            if (kind := components.kind(loaded)) is not BusinessType.UNKNOWN:
+                row["kind"] = kind.name.lower()
+            if adapter := loaded._get_info()[4:]:
+                row["adapter_class_name"] = adapter[0]
+            row["iop"] = 1
+            instance = components.build(loaded)
             components.apply_settings(instance, item)
-            found = components.kind(component).name.lower()
-            row.update(iop=1, kind=found, connections=list(instance.on_get_connections()))
+            found = sorted(set(instance.on_get_connections()))
         except Exception as error:  # noqa: BLE001 - the item's own code; the diagram shows the others
-            row["warnings"].append(f"{type(error).__name__}: {error}")
-        rows.append(row)
+            warnings.append(f"{type(error).__name__}: {error}")
+        rows.append({**row, "connections": found, "warnings": warnings})
     return {"production": production.name, "items": rows, "warnings": []}
 
 

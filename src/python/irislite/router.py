@@ -42,36 +42,39 @@ class Call:
 
     def __init__(self) -> None:
         self.header: Header | None = None
-        self._done = threading.Event()
+        self.done = False
+        self.response: Header | None = None
+        self._lock = threading.Lock()
+        self._lock.acquire()
         self._answer: Body | None = None
         self._error = ""
-        self.response: Header | None = None
 
     def deliver(self, response: Entry) -> None:
         """Hand over the answer, or the error it carries."""
         self.response, self._answer = response.header, response.body
-        self._error = response.header.error_text if response.header.is_error else ""
-        self._done.set()
+        self._end(response.header.error_text if response.header.is_error else "")
 
     def refuse(self, error_text: str) -> None:
         """Tell whoever waits that there will be no answer."""
-        self._error = error_text
-        self._done.set()
-
-    @property
-    def done(self) -> bool:
-        """Whether the answer is there."""
-        return self._done.is_set()
+        self._end(error_text)
 
     def wait(self, timeout_s: float | None) -> bool:
         """Wait for the answer; False if it did not come in time."""
-        return self._done.wait(timeout_s)
+        limit_s = -1.0 if timeout_s is None else min(max(0.0, timeout_s), threading.TIMEOUT_MAX)
+        if not self.done and self._lock.acquire(timeout=limit_s):
+            self._lock.release()
+        return self.done
 
     def answer(self) -> Body | None:
         """The answer's body. Raises `RequestFailed` with the target's words if it is an error."""
         if self._error:
             raise RequestFailed(self._error, self.header.session_id if self.header is not None else 0)
         return self._answer
+
+    def _end(self, error_text: str) -> None:
+        if not self.done:
+            self._error, self.done = error_text, True
+            self._lock.release()
 
 
 class Router:
@@ -83,6 +86,7 @@ class Router:
         self._queues: dict[str, Queue] = {}
         self._queues_lock = threading.Lock()
         self._backlog = store.queued_counts()
+        self._sessions: dict[tuple[str, int], str] = {}
         self._calls: dict[int, Call] = {}
         self._call_numbers = itertools.count(1)
 
@@ -99,6 +103,16 @@ class Router:
     def place(self, config_name: str, address: Address) -> None:
         """Say where an item's messages go from now on."""
         self._addresses[config_name] = address
+
+    def open_session(self, config_name: str, session_id: int) -> Queue:
+        """A queue of its own for one session of an item, as duplex hosts have; messages of it go there."""
+        name = f"{config_name}:{session_id}"
+        self._sessions[config_name, session_id] = name
+        return self.queue(name)
+
+    def close_session(self, config_name: str, session_id: int) -> None:
+        """Let the messages of a session go to the item's common queue again."""
+        self._sessions.pop((config_name, session_id), None)
 
     def remove(self, config_name: str) -> None:
         """Forget an item's address."""
@@ -173,9 +187,16 @@ class Router:
     def refuse_waiting(self, target: str, error_text: str) -> None:
         """Tell everyone who waits for `target` that there will be no answer; the requests stay queued."""
         for call in list(self._calls.values()):
-            if call.header is not None and call.header.target_config_name == target:
-                self.forget(call)
+            header = call.header
+            if header is None or header.target_config_name != target:
+                continue
+            if self._calls.pop(header.id, None) is not None:
                 call.refuse(error_text)
+
+    def refuse_call(self, header_id: int, error_text: str) -> None:
+        """The same for one request; nobody may wait for it."""
+        if (call := self._calls.pop(header_id, None)) is not None:
+            call.refuse(error_text)
 
     def forget(self, call: Call) -> None:
         """Stop waiting: an answer that comes later is Discarded."""
@@ -221,19 +242,24 @@ class Router:
         body: Body | None,
         error_text: str = "",
         answers: bool = True,
-        also: Callable[[sqlite3.Connection], list[Entry]] = lambda connection: [],
+        also: Callable[[sqlite3.Connection], list[Entry]] | None = None,
     ) -> Write:
         """End the handling of `header`: its status, its answer and `also`, in one transaction."""
-
-        def answer() -> Draft | None:
-            return self.answer_to(header, body, error_text) if answers else None
-
         status = Status.ERROR if error_text else Status.COMPLETED
-        return self._store.complete(header, status, error_text, answer, also, self._arrived)
+        answer = self.answer_to(header, body, error_text) if answers else None
+        if also is not None:
+            return self._store.complete_with(header, status, error_text, also, self._arrived)
+        is_late = None
+        if header.return_queue_name.startswith(SYNC_QUEUE):
+
+            def is_late() -> bool:
+                return header.id not in self._calls
+
+        return self._store.complete(header, status, error_text, answer, is_late, self._arrived)
 
     def suspend(self, header: Header) -> Write:
         """Lay a message aside, unanswered."""
-        return self._store.complete(header, Status.SUSPENDED)
+        return self._store.complete_with(header, Status.SUSPENDED, "", lambda connection: [])
 
     def reply(self, request: Header, body: Body | None) -> Write:
         """Answer a request whose handling goes on."""
@@ -303,7 +329,7 @@ class Router:
         address = self.address(target, waits)
         return Draft(
             target_config_name=target,
-            target_queue_name=address.queue.name,
+            target_queue_name=self._sessions.get((target, session_id), address.queue.name),
             source_config_name=sender.config_name,
             body=body,
             session_id=session_id,

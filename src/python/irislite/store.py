@@ -1,11 +1,13 @@
 """Messages on disk: accept a request, complete it, read a session. The only SQL about messages."""
 
+import itertools
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from typing import Any, NamedTuple, NoReturn
 
 from irislite.database import Database, Write
 from irislite.errors import IllegalMove, UnknownSession
@@ -22,18 +24,53 @@ from irislite.header import (
 )
 from irislite.masking import masked
 
-_COLUMNS = tuple(name for name in Header.__dataclass_fields__ if name != "id")
-_INSERT_HEADER = f"INSERT INTO message_header ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+_MESSAGE_COLUMNS = (*Header._fields, "body_classname", "body_content")
+_ENDING_COLUMNS = ("ended_id", "ended_status", "ended_time", "ended_is_error", "ended_error_text")
+_NO_MESSAGE = (None,) * len(_MESSAGE_COLUMNS)
+_NO_ENDING = (None,) * len(_ENDING_COLUMNS)
+_ROWS = 200  # of one statement
 _SOURCES = {new: ", ".join(str(int(old)) for old in sorted(sources_of(new))) for new in Status}
+# What the writer's connection takes messages in by: a row adds a message, ends the handling of another, or both.
+_INTAKE = (
+    f"CREATE TEMP VIEW intake AS SELECT {', '.join(f'NULL AS {name}' for name in _MESSAGE_COLUMNS + _ENDING_COLUMNS)}",
+    f"""
+    CREATE TEMP TRIGGER intake_row INSTEAD OF INSERT ON intake BEGIN
+        INSERT INTO message_body SELECT NEW.message_body_id, NEW.message_body_class_name, NEW.body_classname,
+            NEW.body_content WHERE NEW.body_classname IS NOT NULL;
+        INSERT INTO message_header SELECT {", ".join(f"NEW.{name}" for name in Header._fields)}
+            WHERE NEW.id IS NOT NULL;
+        UPDATE message_header SET status = NEW.ended_status, time_processed = NEW.ended_time,
+            is_error = NEW.ended_is_error, error_text = NEW.ended_error_text,
+            corresponding_message_id = coalesce(NEW.id, corresponding_message_id)
+            WHERE id = NEW.ended_id AND status IN ({_SOURCES[Status.COMPLETED]});
+        SELECT RAISE(ABORT, 'a message cannot end so') WHERE NEW.ended_id IS NOT NULL AND changes() = 0;
+    END
+    """,
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One message in a queue: its header and, unless it is large, its body."""
 
     header: Header
     body: Body | None
     has_secrets: bool = False  # the body in memory is more than what is stored
+
+
+class Change(NamedTuple):
+    """What one write does to messages: the end of a message's handling, and messages it adds.
+
+    `header_id` 0 adds only. `contents` are the bodies' texts as they are stored, without their
+    secrets. If `is_late` says so inside the transaction, the answer, which comes first, is Discarded.
+    """
+
+    drafts: tuple[Draft, ...]
+    contents: tuple[str, ...]
+    time: str
+    header_id: int = 0
+    status: Status = Status.COMPLETED
+    error_text: str = ""
+    is_late: Callable[[], bool] | None = None
 
 
 @dataclass(slots=True)
@@ -55,12 +92,18 @@ class ProcessState:
 
 def now() -> str:
     """The time that is written beside a message: ISO 8601, UTC, microseconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    second, microseconds = divmod(time.time_ns() // 1000, 1_000_000)
+    return f"{_second(second)}.{microseconds:06d}"
+
+
+@lru_cache(maxsize=2)
+def _second(second: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(second))
 
 
 def storable(text: str) -> str:
     """The text as the store can hold it: half characters, as of broken file names, become question marks."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 class Store:
@@ -68,70 +111,161 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._next_id = _highest_id(database.reader()) + 1
+        database.write(lambda connection: [connection.execute(statement) for statement in _INTAKE])
 
     # -- writing -----------------------------------------------------------------------
 
     def accept(self, drafts: Iterable[Draft], committed: Callable[[list[Entry]], None] | None = None) -> Write:
-        """Store messages, each with its body, in one transaction; `committed` gets them with their ids."""
+        """Store messages, each with its body, in one transaction; `committed` gets them with their ids.
+
+        The caller waits for the write.
+        """
         drafts = tuple(drafts)
-        return self._database.submit(lambda connection: [insert(connection, draft) for draft in drafts], committed)
+        return self._database.submit_many(self._apply, Change(drafts, _contents(drafts), now()), committed)
 
     def write(
         self, apply: Callable[[sqlite3.Connection], list[Entry]], committed: Callable[[list[Entry]], None]
     ) -> Write:
-        """Make a change that stores messages."""
-        return self._database.submit(apply, committed)
+        """Make a change that stores messages. The caller waits for the write."""
+        return self._database.submit(apply, committed, waits=True)
 
     def complete(
         self,
         header: Header,
         status: Status,
         error_text: str = "",
-        answer: Callable[[], Draft | None] = lambda: None,
-        also: Callable[[sqlite3.Connection], list[Entry]] = lambda connection: [],
+        answer: Draft | None = None,
+        is_late: Callable[[], bool] | None = None,
         committed: Callable[[list[Entry]], None] | None = None,
     ) -> Write:
-        """End the handling of a message, in one transaction with its answer and whatever `also` writes.
+        """End the handling of a message as Completed or Error, in one transaction with its answer.
 
-        `answer` is asked inside the transaction, because only then it is known whether the
-        caller still waits. `committed` gets the answer, if there is one, and `also`'s entries.
+        `is_late` is asked inside the transaction, because only then it is known whether the
+        caller still waits. `committed` gets the answer, if there is one. The caller waits for the write.
         """
+        drafts = (answer,) if answer is not None else ()
+        change = Change(drafts, _contents(drafts), now(), header.id, status, storable(error_text), is_late)
+        return self._database.submit_many(self._apply, change, committed)
+
+    def complete_with(
+        self,
+        header: Header,
+        status: Status,
+        error_text: str,
+        also: Callable[[sqlite3.Connection], list[Entry]],
+        committed: Callable[[list[Entry]], None] | None = None,
+    ) -> Write:
+        """End the handling of a message, in one transaction with whatever `also` writes."""
 
         def apply(connection: sqlite3.Connection) -> list[Entry]:
             self.move(connection, header.id, status, error_text)
-            entries = also(connection)
-            draft = answer()
-            if draft is not None:
-                entries.insert(0, self.answer(connection, header.id, draft))
-            return entries
+            return also(connection)
 
-        return self._database.submit(apply, committed)
+        return self._database.submit(apply, committed, waits=True)
 
-    @staticmethod
-    def answer(connection: sqlite3.Connection, request_id: int, draft: Draft) -> Entry:
+    def _apply(self, connection: sqlite3.Connection, changes: list[Change]) -> list[list[Entry]]:
+        """Make the changes of many writers in one statement: SQLite works on it without Python's lock.
+
+        Every statement more would wait for that lock again, behind whoever handles messages meanwhile.
+        """
+        rows: list[tuple[Any, ...]] = []
+        results = []
+        for change in changes:
+            entries: list[Entry] = []
+            ending: tuple[Any, ...] = _NO_ENDING
+            if change.header_id:
+                is_error = change.status is Status.ERROR
+                ending = (change.header_id, int(change.status), change.time, int(is_error), change.error_text)
+                if not change.drafts:
+                    rows.append(_NO_MESSAGE + ending)
+            for draft, content in zip(change.drafts, change.contents, strict=True):
+                if change.is_late is not None and change.is_late():
+                    draft = draft._replace(status=Status.DISCARDED)
+                entry, row = self._message(draft, content, change.time)
+                entries.append(entry)
+                rows.append(row + ending)
+                ending = _NO_ENDING
+            results.append(entries)
+        try:
+            _take_in(connection, rows)
+        except sqlite3.IntegrityError:
+            if len(changes) == 1 and changes[0].header_id:
+                self._refuse(connection, changes[0].header_id, changes[0].status)
+            raise
+        return results
+
+    def _message(self, draft: Draft, content: str, time: str) -> tuple[Entry, tuple[Any, ...]]:
+        """A message with its id, and its row."""
+        header_id = self._next_id
+        self._next_id += 1
+        body = draft.body
+        body_id, class_name, classname = draft.body_id, draft.body_class_name, None
+        if body is not None and not body_id:
+            body_id, class_name, classname = header_id, body.class_name, body.classname
+        session_id = draft.session_id or header_id
+        description, error_text = storable(draft.description), storable(draft.error_text)
+        header = Header(
+            header_id, session_id, draft.type, draft.invocation, draft.status, draft.priority,
+            draft.source_config_name, draft.target_config_name, draft.source_business_type,
+            draft.target_business_type, draft.target_queue_name, draft.return_queue_name, draft.business_process_id,
+            class_name, body_id, description, time, time, draft.is_error, error_text, draft.corresponding_message_id,
+        )  # fmt: skip
+        # Plain integers: SQLite would ask a member of an enumeration many questions.
+        row = (
+            header_id, session_id, int(draft.type), int(draft.invocation), int(draft.status), int(draft.priority),
+            draft.source_config_name, draft.target_config_name, int(draft.source_business_type),
+            int(draft.target_business_type), draft.target_queue_name, draft.return_queue_name,
+            draft.business_process_id, class_name, body_id, description, time, time, int(draft.is_error), error_text,
+            draft.corresponding_message_id, classname, content,
+        )  # fmt: skip
+        return Entry(header, body, body is not None and content != body.content), row
+
+    def answer(self, connection: sqlite3.Connection, request_id: int, draft: Draft) -> Entry:
         """Write the answer to a request, and where it is into the request."""
-        entry = insert(connection, draft)
+        entry = self.insert(connection, draft)
         connection.execute(
             "UPDATE message_header SET corresponding_message_id = ? WHERE id = ?", (entry.header.id, request_id)
         )
         return entry
 
+    def insert(self, connection: sqlite3.Connection, draft: Draft) -> Entry:
+        """Write one message inside a transaction of another change."""
+        return self._apply(connection, [Change((draft,), _contents((draft,)), now())])[0][0]
+
     @staticmethod
-    def move(connection: sqlite3.Connection, header_id: int, new: Status, error_text: str = "") -> None:
-        """Write a status; the only place that does. Raises `IllegalMove` where `header.MOVES` has no such move."""
+    def move(
+        connection: sqlite3.Connection, header_id: int, new: Status, error_text: str = "", answer_id: int = 0
+    ) -> None:
+        """Write a status. Raises `IllegalMove` where `header.MOVES` has no such move."""
         changed = connection.execute(
-            "UPDATE message_header SET status = ?, time_processed = ?, is_error = ?, error_text = ? "
-            f"WHERE id = ? AND status IN ({_SOURCES[new]})",
-            (new, now(), new is Status.ERROR, storable(error_text), header_id),
+            "UPDATE message_header SET status = ?, time_processed = ?, is_error = ?, error_text = ?, "
+            "corresponding_message_id = CASE ?5 WHEN 0 THEN corresponding_message_id ELSE ?5 END "
+            f"WHERE id = ?6 AND status IN ({_SOURCES[new]})",
+            (int(new), now(), int(new is Status.ERROR), storable(error_text), answer_id, header_id),
         ).rowcount
         if not changed:
-            row = connection.execute("SELECT status FROM message_header WHERE id = ?", (header_id,)).fetchone()
-            if row is None:
-                raise UnknownSession(f"There is no message {header_id}: it may have been purged.")
-            raise IllegalMove(
-                f"Message {header_id} is {Status(row[0]).name.title()} and cannot become {new.name.title()}. "
-                "Reload the page: someone else may have changed it."
-            )
+            Store._refuse(connection, header_id, new)
+
+    @staticmethod
+    def requeue(connection: sqlite3.Connection, header: Header) -> None:
+        """Write that a suspended message waits again, for the target its header names. Raises `IllegalMove`."""
+        Store.move(connection, header.id, Status.QUEUED)
+        connection.execute(
+            "UPDATE message_header SET target_config_name = ?, target_queue_name = ?, target_business_type = ? "
+            "WHERE id = ?",
+            (header.target_config_name, header.target_queue_name, int(header.target_business_type), header.id),
+        )
+
+    @staticmethod
+    def _refuse(connection: sqlite3.Connection, header_id: int, new: Status) -> NoReturn:
+        row = connection.execute("SELECT status FROM message_header WHERE id = ?", (header_id,)).fetchone()
+        if row is None:
+            raise UnknownSession(f"There is no message {header_id}: it may have been purged.")
+        raise IllegalMove(
+            f"Message {header_id} is {Status(row[0]).name.title()} and cannot become {new.name.title()}. "
+            "Reload the page: someone else may have changed it."
+        )
 
     # -- reading -----------------------------------------------------------------------
 
@@ -154,21 +288,59 @@ class Store:
             raise UnknownSession(f"There is no session {session_id}: look its number up in the message list.")
         return [to_header(row) for row in rows]
 
-    def latest(self, limit: int, before_id: int | None = None, target: str | None = None) -> list[Header]:
-        """The newest headers, newest first; `before_id` pages on, `target` keeps the messages of one item."""
+    def latest(
+        self, limit: int, before_id: int | None = None, target: str | None = None, status: Status | None = None
+    ) -> list[Header]:
+        """The newest headers, newest first; `before_id` pages on.
+
+        `target` keeps the messages to and from one item, `status` those in one stored status.
+        """
         conditions: list[str] = ["1"]
         values: list[Any] = []
         if before_id is not None:
             conditions.append("id < ?")
             values.append(before_id)
-        if target is not None:
-            conditions.append("(target_config_name = ? OR source_config_name = ?)")
-            values += [target, target]
-        rows = self._read(
-            f"SELECT * FROM message_header WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT ?",
-            (*values, limit),
-        )
+        if status is not None:
+            conditions.append("status = ?")
+            values.append(int(status))
+            if target is None and status not in (Status.QUEUED, Status.COMPLETED):
+                conditions.append("status NOT IN (2, 9)")  # as the index of these says it
+        chosen = f"{' AND '.join(conditions)} ORDER BY id DESC LIMIT ?"
+        values.append(limit)
+        if target is not None:  # two ranges of two indexes: an OR would read every message
+            either = " UNION ".join(
+                f"SELECT id FROM (SELECT id FROM message_header WHERE {column} = ? AND {chosen})"
+                for column in ("target_config_name", "source_config_name")
+            )
+            chosen = f"id IN ({either}) ORDER BY id DESC LIMIT ?"
+            values = [target, *values, target, *values, limit]
+        rows = self._read(f"SELECT * FROM message_header WHERE {chosen}", tuple(values))
         return [to_header(row) for row in rows]
+
+    def waiting(self, queue_name: str, target: str) -> list[int]:
+        """The ids of the messages that are Queued for a target, oldest first."""
+        rows = self._read(
+            "SELECT id FROM message_header INDEXED BY message_header_queue "
+            "WHERE target_queue_name = ? AND target_config_name = ? AND status = 2 ORDER BY id",
+            (queue_name, target),
+        )
+        return [row[0] for row in rows]
+
+    def waiting_for_callers(self, return_queues: str) -> list[int]:
+        """The ids of the Queued requests whose return queue begins so: somebody waits for them, or did."""
+        rows = self._read(
+            "SELECT id FROM message_header INDEXED BY message_header_queue "
+            "WHERE status = 2 AND type = 1 AND return_queue_name >= ?1 "
+            "AND return_queue_name < ?1 || char(0x10FFFF) ORDER BY id",
+            (return_queues,),
+        )
+        return [row[0] for row in rows]
+
+    def suspend(self, header_ids: list[int]) -> None:
+        """Lay messages aside that no queue in memory holds yet."""
+        self._database.write(
+            lambda connection: [self.move(connection, header_id, Status.SUSPENDED) for header_id in header_ids]
+        )
 
     def response_to(self, header_id: int) -> Header | None:
         """The answer to a request, if there is one."""
@@ -274,76 +446,59 @@ class Store:
         return self._database.reader().execute(sql, values)
 
 
-def insert(connection: sqlite3.Connection, draft: Draft) -> Entry:
-    """Write a message: its body, its header, and the session it starts if it belongs to none."""
-    body_id, has_secrets = 0, False
-    if draft.body is not None:
-        content = masked(draft.body.content)
-        has_secrets = content != draft.body.content
-        body_id = (
-            connection.execute(
-                "INSERT INTO message_body (class_name, classname, content) VALUES (?, ?, ?)",
-                # The entry below keeps the secrets for the target, in memory alone.
-                (draft.body.class_name, draft.body.classname, storable(content)),
-            ).lastrowid
-            or 0
-        )
-    time = now()
-    header = Header(
-        id=0,
-        session_id=draft.session_id,
-        type=draft.type,
-        invocation=draft.invocation,
-        status=draft.status,
-        priority=draft.priority,
-        source_config_name=draft.source_config_name,
-        target_config_name=draft.target_config_name,
-        source_business_type=draft.source_business_type,
-        target_business_type=draft.target_business_type,
-        target_queue_name=draft.target_queue_name,
-        return_queue_name=draft.return_queue_name,
-        business_process_id=draft.business_process_id,
-        message_body_class_name=draft.body.class_name if draft.body is not None else "",
-        message_body_id=body_id,
-        description=draft.description,
-        time_created=time,
-        time_processed=time,
-        is_error=draft.is_error,
-        error_text=storable(draft.error_text),
-        corresponding_message_id=draft.corresponding_message_id,
-    )
-    header_id = connection.execute(_INSERT_HEADER, [getattr(header, name) for name in _COLUMNS]).lastrowid or 0
-    session_id = draft.session_id or header_id
-    if not draft.session_id:
-        connection.execute("UPDATE message_header SET session_id = ? WHERE id = ?", (session_id, header_id))
-    return Entry(replace(header, id=header_id, session_id=session_id), draft.body, has_secrets)
+def _contents(drafts: tuple[Draft, ...]) -> tuple[str, ...]:
+    """The bodies as they are stored; the texts with secrets stay in memory, for their targets alone."""
+    return tuple([storable(masked(draft.body.content)) if draft.body is not None else "" for draft in drafts])
+
+
+def _take_in(connection: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> None:
+    """Insert messages, end others. One statement, but for very many rows."""
+    if len(rows) <= _ROWS:
+        connection.execute(_intake_sql(len(rows)), list(itertools.chain.from_iterable(rows)))
+        return
+    own = not connection.in_transaction
+    if own:
+        connection.execute("BEGIN IMMEDIATE")
+    for start in range(0, len(rows), _ROWS):
+        _take_in(connection, rows[start : start + _ROWS])
+    if own:
+        connection.execute("COMMIT")
+
+
+@cache
+def _intake_sql(rows: int) -> str:
+    one = f"({', '.join('?' * (len(_MESSAGE_COLUMNS) + len(_ENDING_COLUMNS)))})"
+    return f"INSERT INTO intake VALUES {', '.join([one] * rows)}"
+
+
+def _highest_id(connection: sqlite3.Connection) -> int:
+    """The highest id that was ever given to a message; SQLite keeps it beside the rows, which may be purged."""
+    row = connection.execute(
+        "SELECT max(seq) FROM sqlite_sequence WHERE name IN ('message_header', 'message_body')"
+    ).fetchone()
+    return row[0] or 0
 
 
 def to_header(row: sqlite3.Row) -> Header:
-    """The header that a row of `message_header` holds."""
-    return Header(
-        id=row["id"],
-        session_id=row["session_id"],
-        type=MessageType(row["type"]),
-        invocation=Invocation(row["invocation"]),
-        status=Status(row["status"]),
-        priority=Priority(row["priority"]),
-        source_config_name=row["source_config_name"],
-        target_config_name=row["target_config_name"],
-        source_business_type=BusinessType(row["source_business_type"]),
-        target_business_type=BusinessType(row["target_business_type"]),
-        target_queue_name=row["target_queue_name"],
-        return_queue_name=row["return_queue_name"],
-        business_process_id=row["business_process_id"],
-        message_body_class_name=row["message_body_class_name"],
-        message_body_id=row["message_body_id"],
-        description=row["description"],
-        time_created=row["time_created"],
-        time_processed=row["time_processed"],
-        is_error=bool(row["is_error"]),
-        error_text=row["error_text"],
-        corresponding_message_id=row["corresponding_message_id"],
+    """The header that a row of `message_header` holds; its columns come first, in the order of the fields."""
+    values = list(row[: len(Header._fields)])
+    for place, members in _ENUMERATIONS:
+        values[place] = members[values[place]]
+    return Header(*values)
+
+
+_ENUMERATIONS: list[tuple[int, dict[int, Any]]] = [
+    (Header._fields.index(name), {int(member): member for member in kind})
+    for name, kind in (
+        ("type", MessageType),
+        ("invocation", Invocation),
+        ("status", Status),
+        ("priority", Priority),
+        ("source_business_type", BusinessType),
+        ("target_business_type", BusinessType),
+        ("is_error", (False, True)),
     )
+]
 
 
 def _body(row: sqlite3.Row) -> Body | None:

@@ -159,6 +159,29 @@ def test_bindings(site: Site) -> None:
     assert "class" in error_of(site, 400, "DELETE", "/api/iop/binding")
 
 
+def test_connections_tell_kind_class_and_targets(site: Site) -> None:
+    answer = site.call("GET", "/api/iop/connections").json()
+    rows = {row["item"]: row for row in answer["items"]}
+    assert (answer["production"], answer["warnings"]) == (site.production, [])
+    assert rows["Relay"]["kind"] == "process" and rows["Relay"]["connections"] == ["Greeter"]
+    assert rows["Relay"]["iop"] == 1 and rows["Relay"]["warnings"] == []
+    assert rows["Greeter"]["class_name"].startswith("Python.")
+
+
+def test_a_parameter_that_is_empty_counts_as_one_that_is_not_there(site: Site) -> None:
+    assert len(site.call("GET", "/api/iop/log?top=&since_id=").json()) <= 10
+    assert site.call("GET", "/api/iop/bindings?unused=").json() == site.call("GET", "/api/iop/bindings").json()
+    assert site.call("GET", "/api/iop/bindings?unused=perhaps").status_code == 200
+
+
+def test_documents_that_are_no_classes_of_iop_are_refused(site: Site) -> None:
+    path = "/api/atelier/v1/IRISAPP"
+    assert site.call("PUT", f"{path}/doc/IOP.Utils.cls", json={"content": []}).json()["status"]["errors"] == []
+    assert "Mine.cls is ObjectScript" in error_of(site, 501, "PUT", f"{path}/doc/Mine.cls", json={"content": []})
+    assert "Mine.cls is ObjectScript" in error_of(site, 501, "POST", f"{path}/action/compile", json=["Mine.cls"])
+    error_of(site, 404, "POST", "/api/atelier/v1/NOWHERE/action/compile", json=["IOP.Utils.cls"])
+
+
 def test_the_log_pages_on(site: Site) -> None:
     newest = site.call("GET", "/api/iop/log?top=3").json()
     assert [entry["id"] for entry in newest] == sorted((entry["id"] for entry in newest), reverse=True)

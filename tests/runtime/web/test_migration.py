@@ -114,3 +114,18 @@ def test_the_runtime_itself_cannot_be_replaced(site: Site) -> None:
     import irislite.director as after
 
     assert after is before and requests.__file__ and not Path(requests.__file__).is_relative_to(site.director.home)
+
+
+def test_another_project_with_the_same_names_leaves_what_runs_alone(site: Site) -> None:
+    """Files of other projects are called as those of the one that runs: its modules stay its own."""
+    other = (
+        f"import {site.module} as c\nfrom iop import Production\n\np = Production('Other.Production')\n"
+        "p.operation('Other', c.Other)\nPRODUCTIONS = [p]\n"
+    )
+    code = "from iop import BusinessOperation\n\n\nclass Other(BusinessOperation):\n    pass\n"
+    body = [{"name": f"{site.module}_settings.py", "data": other}, {"name": f"{site.module}.py", "data": code}]
+    fields = {"package": f"other_{site.module}", "settings_file": f"{site.module}_settings.py", "body": body}
+    answer = site.call("PUT", "/api/iop/migrate", json=fields)
+    assert answer.json()["production"] == "Other.Production", answer.text
+    site.director.restart_item("Greeter")
+    assert "Hello you" in site.test("you").json()["body"]

@@ -6,18 +6,22 @@ member that is not here raises an error that names it; there is never a silent s
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Protocol
 
 import iris
 import xmltodict
 
 from irislite import config
+from irislite.bridge import persistence
 from irislite.bridge import sql as sql_classes
-from irislite.bridge.objects import BODIES, CallStructure, Ref, Stream
+from irislite.bridge.objects import BODIES, CallStructure, IrisObject, Ref, Stream
+from irislite.bridge.objectscript import Obj, StaticClass
 from irislite.bridge.status import OK, ErrorStatus, Status
 from irislite.errors import ClassNotFound, IrisliteError, NotSupported, ProductionError
 from irislite.productions import Component
+
+STOP_GRACE_S = 30.0  # how long a stop waits for the messages at hand
 
 sql = sql_classes.sql
 _console = logging.getLogger("irislite.console")
@@ -28,7 +32,7 @@ class Runtime(Protocol):
 
     def log(self, type: int, source_class: str, source_method: str, text: str) -> None: ...
     def start(self, production: str = "") -> None: ...
-    def stop(self) -> None: ...
+    def stop(self, timeout_s: float) -> None: ...
     def restart(self) -> None: ...
     def update(self) -> None: ...
     def enable_item(self, name: str, enabled: bool) -> None: ...
@@ -43,29 +47,43 @@ class Runtime(Protocol):
     def export(self, production: str) -> dict[str, Any]: ...
     def connections(self, production: str) -> dict[str, Any]: ...
     def queue_counts(self, production: str) -> dict[str, Any]: ...
+    def apply_plan(
+        self, production: str, operations: list[Mapping[str, Any]], allow_destructive: bool
+    ) -> list[dict[str, Any]]: ...
+    @property
+    def needs_update(self) -> bool: ...
+    def write_console(self, line: str) -> None: ...
+    def keep_schema(self, name: str, category: str, schema: str) -> None: ...
+    def schema(self, name: str) -> tuple[str, str] | None: ...
     def test_object(self, target: str, request: Any) -> Any: ...
     def create_service(self, name: str) -> Any: ...
 
 
-_runtime: Runtime | None = None
+_runtimes: list[Runtime] = []  # the last one answers
 
 
 def bind(runtime: Runtime) -> None:
-    """Make `import iris` answer from this runtime, in this process."""
-    global _runtime
-    _runtime = runtime
+    """Make `import iris` answer from this runtime, in this process, until `unbind`."""
+    _runtimes.append(runtime)
     import irislite.bridge.backend as backend
 
     iris.runtime.bind_backends(embedded_module=backend, embedded_cls=cls)
+    persistence.refuse()
     # The wrapper fills these in when it loads a backend from an installation folder; off IRIS
     # they would be mocks, so they are set on the public module here.
-    vars(iris).update(sql_classes.FUNCTIONS, system=system, IOP=IOP, __getattr__=_missing)
+    vars(iris).update(sql_classes.FUNCTIONS, system=system, IOP=IOP, Ens=Ens, __getattr__=_missing)
+
+
+def unbind(runtime: Runtime) -> None:
+    """Let the runtime that was bound before answer again; without one `iris` says that there is none."""
+    if runtime in _runtimes:
+        _runtimes.remove(runtime)
 
 
 def _engine() -> Runtime:
-    if _runtime is None:
+    if not _runtimes:
         raise IrisliteError("No irislite runtime is bound in this process: start one with `irislite run FILE`.")
-    return _runtime
+    return _runtimes[-1]
 
 
 def _as_status(action: Callable[..., None], *values: Any) -> int | ErrorStatus:
@@ -77,16 +95,7 @@ def _as_status(action: Callable[..., None], *values: Any) -> int | ErrorStatus:
     return OK
 
 
-class _StaticClass(type):
-    """A class of IRIS that has no instances here: an unknown method raises and names it."""
-
-    def __getattr__(cls, name: str) -> NoReturn:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise NotSupported(f"irislite does not have {cls.__doc__}.{name}: run this on InterSystems IRIS.")
-
-
-class _Log(metaclass=_StaticClass):
+class _Log(metaclass=StaticClass):
     """Ens.Util.Log"""
 
     @staticmethod
@@ -100,17 +109,18 @@ class _Log(metaclass=_StaticClass):
         return OK
 
 
-class _Console(metaclass=_StaticClass):
+class _Console(metaclass=StaticClass):
     """%SYS.System"""
 
     @staticmethod
     def WriteToConsoleLog(text: str, _flag: int = 0, severity: int = 0, source: str = "") -> int:
+        _engine().write_console(f"{severity} {source}: {text}")
         levels = {-1: logging.DEBUG, 0: logging.INFO, 1: logging.WARNING, 2: logging.ERROR, 3: logging.CRITICAL}
         _console.log(levels.get(severity, logging.INFO), "%s: %s", source, text)
         return OK
 
 
-class _EnsDirector(metaclass=_StaticClass):
+class _EnsDirector(metaclass=StaticClass):
     """Ens.Director"""
 
     @staticmethod
@@ -118,8 +128,8 @@ class _EnsDirector(metaclass=_StaticClass):
         return _as_status(_engine().start, name)
 
     @staticmethod
-    def StopProduction(_timeout_s: int = 120, _force: int = 0) -> int | ErrorStatus:
-        return _as_status(_engine().stop)
+    def StopProduction(timeout_s: float = STOP_GRACE_S, force: int = 0) -> int | ErrorStatus:
+        return _as_status(_engine().stop, 0 if force else timeout_s)
 
     @staticmethod
     def RestartProduction(*_: Any) -> int | ErrorStatus:
@@ -134,7 +144,7 @@ class _EnsDirector(metaclass=_StaticClass):
         return _as_status(_engine().enable_item, name, bool(enable))
 
 
-class _IopDirector(metaclass=_StaticClass):
+class _IopDirector(metaclass=StaticClass):
     """IOP.Director"""
 
     @staticmethod
@@ -148,10 +158,14 @@ class _IopDirector(metaclass=_StaticClass):
     @staticmethod
     def StatusProduction() -> dict[str, Any]:
         status = _engine().status()
-        return {"Production": status["production"], "Status": status["status"], "NeedsUpdate": 0}
+        needs_update = int(_engine().needs_update)
+        answer = {"Production": status["production"], "Status": status["status"], "NeedsUpdate": needs_update}
+        if needs_update:
+            answer["UpdateMessage"] = "The production is configured otherwise than it runs: update it."
+        return answer
 
 
-class _IopUtils(metaclass=_StaticClass):
+class _IopUtils(metaclass=StaticClass):
     """IOP.Utils"""
 
     @staticmethod
@@ -191,8 +205,36 @@ class _IopUtils(metaclass=_StaticClass):
         return _as_status(_engine().unbind_component, class_name)
 
     @staticmethod
+    def ApplyProductionPlan(name: str, plan: str, allow_destructive: int = 0) -> str:
+        result: dict[str, Any] = {"production": name, "operations": []}
+        try:
+            operations = json.loads(plan).get("operations") or []
+            result["operations"] = _engine().apply_plan(name, operations, bool(allow_destructive))
+        except IrisliteError as error:
+            result["error"] = str(error)
+        return json.dumps(result)
+
+    @staticmethod
     def dispatchTestComponent(target: str, request: Any) -> Any:
         return _engine().test_object(target, request)
+
+
+class _JsonSchema(IrisObject):
+    """`IOP.Message.JSONSchema`: a message's schema; it is kept and can be read, for transformations on IRIS."""
+
+    classes = ("IOP.Message.JSONSchema", "%Persistent", "%RegisteredObject")
+
+    def __init__(self, name: str = "", category: str = "", schema: str = "") -> None:
+        self.Name, self.Category, self.JSONSchema = name, category, schema
+
+    @staticmethod
+    def Import(schema: str, category: str = "", name: str = "") -> int | ErrorStatus:
+        return _as_status(_engine().keep_schema, name, category, schema)
+
+    @classmethod
+    def _OpenId(cls, name: str) -> Any:
+        kept = _engine().schema(name)
+        return None if kept is None else cls(name, *kept)
 
 
 def _register(name: str, data: Any) -> None:
@@ -210,6 +252,8 @@ _CLASSES: dict[str, Any] = {
     "Ens.Director": _EnsDirector,
     "IOP.Director": _IopDirector,
     "IOP.Utils": _IopUtils,
+    "IOP.Message.JSONSchema": _JsonSchema,
+    "%SYSTEM.OBJ": Obj,
     "%SYSTEM.Status": Status,
     **sql_classes.CLASSES,
 }
@@ -256,7 +300,7 @@ def ref(value: Any = "") -> Ref:
 
 
 class _Package:
-    """`iris.system` and `iris.IOP`: classes by attribute instead of by name."""
+    """`iris.system`, `iris.IOP` and `iris.Ens`: classes by attribute instead of by name."""
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
@@ -274,6 +318,7 @@ class _Package:
 
 system = _Package("%SYSTEM")
 IOP = _Package("IOP")
+Ens = _Package("Ens")
 
 
 def _missing(name: str) -> NoReturn:

@@ -3,21 +3,23 @@
 import dataclasses
 import importlib
 import inspect
-import re
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import iop
 from iop.messages.dispatch import create_dispatch
+from iop.messages.persistent import is_persistent_message_class
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from irislite import itemsettings
+from irislite.bridge import projects
+from irislite.bridge.persistence import NO_PERSISTENT_MESSAGES
 from irislite.config import PLUMBING, SETTINGS_TEXT, Item
-from irislite.errors import BadRequest, ProductionError, near
+from irislite.errors import BadRequest, NotSupported, ProductionError, near
 from irislite.header import BusinessType
 from irislite.productions import Component
 
@@ -29,6 +31,8 @@ _CASTS: dict[str, Callable[[str], Any]] = {
 }
 # Built-in classes of IRIS that stand for "a Python class named by the item's own settings".
 _GENERIC = {"IOP.BusinessService", "IOP.BusinessProcess", "IOP.BusinessOperation"}
+IRIS_ADAPTERS = {"Ens.InboundAdapter", "Ens.OutboundAdapter"}  # those that only say when a host is called
+RUN_BY = {"CallInterval", "KeepaliveInterval"}  # settings of an adapter that the runtime itself goes by
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +72,14 @@ def load(item: Item, components: dict[str, Component]) -> Any:
 
 
 def import_class(module: str, classname: str, classpaths: str) -> Any:
-    """Import a class with its folders on the path. What the import raises is raised on."""
+    """Import a class from its folders. What the import raises is raised on."""
     with _import_lock:
-        for folder in reversed([part for part in re.split(r"[|:]", classpaths) if part]):
-            if folder not in sys.path:
-                sys.path.insert(0, str(Path(folder)))
-        found = getattr(importlib.import_module(module), classname, None)
+        paths = projects.folders(classpaths)
+        if projects.is_home(module, paths):
+            found = getattr(sys.modules[module], classname, None)
+        else:
+            with projects.visit(paths):
+                found = getattr(importlib.import_module(module), classname, None)
     if not inspect.isclass(found):
         raise ProductionError(f"The module {module} has no class {classname}: correct the name in the settings file.")
     return found
@@ -91,6 +97,43 @@ def kind(component: Any) -> BusinessType:
     return BusinessType.UNKNOWN
 
 
+def adapter(component: Any, registered: dict[str, Component]) -> Any:
+    """The Python class of a host's adapter, or None for a host without one.
+
+    Raises `ProductionError` for an adapter that is not a registered Python class.
+    """
+    name = component.get_adapter_type() if kind(component) in (BusinessType.SERVICE, BusinessType.OPERATION) else None
+    if not name or name in IRIS_ADAPTERS:
+        return None
+    if name not in registered:
+        raise ProductionError(
+            f"The adapter {name!r} of {component.__name__} is not registered: irislite hosts Python adapters, iop's "
+            f"InboundAdapter and OutboundAdapter. Register one under this name in CLASSES.{near(name, registered)}"
+        )
+    found = registered[name]
+    loaded = import_class(found.module, found.classname, found.classpaths)
+    wanted = {BusinessType.SERVICE: "InboundAdapter", BusinessType.OPERATION: "OutboundAdapter"}[kind(component)]
+    if not issubclass(loaded, getattr(iop, wanted)):
+        raise ProductionError(
+            f"The adapter {name!r} of {component.__name__} is no {wanted}: let {loaded.__name__} extend iop.{wanted}, "
+            "or name another adapter."
+        )
+    return loaded
+
+
+def is_inbound(adapter: Any) -> bool:
+    """Whether an adapter is a service's."""
+    return issubclass(adapter, iop.InboundAdapter)
+
+
+def refuse_persistent(instance: Any) -> None:
+    """Raise `NotSupported` if a component has a handler for a message that needs a table of IRIS's."""
+    for name, method in getattr(instance, "DISPATCH", ()):
+        module, _, classname = name.rpartition(".")
+        if is_persistent_message_class(getattr(sys.modules.get(module), classname, None)):
+            raise NotSupported(f"{type(instance).__name__}.{method} handles {name}. {NO_PERSISTENT_MESSAGES}")
+
+
 def build(component: Any) -> Any:
     """An instance as IRIS makes it: `__init__` is not called."""
     return component.__new__(component)
@@ -104,24 +147,29 @@ def declared_settings(component: Any) -> list[DeclaredSetting]:
     ]
 
 
-def apply_settings(instance: Any, item: Item) -> list[str]:
-    """Set an item's settings on its instance: first the lines of `%settings`, then its Host settings.
+def apply_settings(instance: Any, item: Item, target: str = "Host") -> list[str]:
+    """Set an item's settings on its instance: first the lines of `%settings`, then its other settings.
 
-    The values of `%settings` stay text; Host settings that the class declares get its types.
+    The values of `%settings` stay text; settings that the class declares get its types. `target`
+    is Adapter for the settings of the item's adapter.
     Returns a sentence for each setting that could not be set.
     """
-    problems: list[str] = []
+    problems: list[str] = itemsettings.item_problems(item) if target == "Host" else []
     types = {declared.name: declared.type for declared in declared_settings(type(instance))}
     values: list[tuple[str, Any]] = []
-    for line in (item.setting(SETTINGS_TEXT) or "").replace("\r", "").split("\n"):
+    for line in (item.setting(SETTINGS_TEXT, target) or "").replace("\r", "").split("\n"):
         name, _, text = line.partition("=")
         if name.strip():
             values.append((name.strip(), text))
-    for (target, name), text in item.settings.items():
-        if target != "Host" or name in PLUMBING or name == SETTINGS_TEXT or text == "":
+    for (whose, name), text in item.settings.items():
+        if whose != target or name in PLUMBING or name == SETTINGS_TEXT or text == "":
             continue
         if name not in types:
-            problems.append(f"The setting {name} has no effect: neither irislite nor the component knows it.")
+            if whose == "Adapter" and name in RUN_BY:
+                continue
+            business_type = kind(type(instance)) if whose == "Host" else BusinessType.UNKNOWN
+            if (problem := itemsettings.problem(name, business_type)) is not None:
+                problems.append(problem)
             continue
         try:
             values.append((name, _CASTS.get(types[name], str)(text)))
@@ -172,6 +220,8 @@ def check_request_class(name: str) -> None:
     module, _, classname = name.rpartition(".")
     if not module:
         raise BadRequest(f"The class name {name!r} has no module: write it as in msg.MLRequest.")
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise BadRequest(f"The class name {name!r} is no Python name: write it as in msg.MLRequest.")
     try:
         with _import_lock:
             found = getattr(importlib.import_module(module), classname, None)

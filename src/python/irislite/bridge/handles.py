@@ -1,10 +1,12 @@
-"""What a component calls on `iris_handle`: sends, replies, persistent properties."""
+"""What a component calls on `iris_handle`: sends, replies, timers, persistent properties."""
 
+import base64
 import time
 from collections.abc import Callable
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
-from irislite.bridge.objects import IrisObject, Ref, to_body, to_object
+from irislite.alarm import ALARM, seconds_of
+from irislite.bridge.objects import AlarmRequest, IrisObject, Ref, to_body, to_object
 from irislite.bridge.status import OK, ErrorStatus
 from irislite.errors import IrisliteError, NotSupported, RequestTimeout
 from irislite.header import Header
@@ -12,6 +14,40 @@ from irislite.router import Call, Router, Sender
 from irislite.store import ProcessState
 
 NO_TIMEOUT = -1
+BYTES = "%bytes"  # how a persistent property that is bytes is kept in JSON
+
+
+class AdapterHandle(IrisObject):
+    """The handle of a Python adapter; `host` is the handle of the service or operation it works for."""
+
+    def __init__(self, host: "Handle") -> None:
+        self.BusinessHost = host
+        self.component: Any = None
+
+    def GetClass(self) -> Any:
+        return self.component
+
+    def GetModule(self) -> str:
+        return type(self.component).__module__
+
+    def GetClassname(self) -> str:
+        return type(self.component).__name__
+
+    @property
+    def _ConfigName(self) -> str:
+        return self.BusinessHost._ConfigName
+
+
+class InboundHandle(AdapterHandle):
+    """The handle of a service's adapter."""
+
+    classes: ClassVar[tuple[str, ...]] = ("IOP.InboundAdapter", "IOP.Common", "Ens.InboundAdapter", "Ens.Adapter")
+
+
+class OutboundHandle(AdapterHandle):
+    """The handle of an operation's adapter."""
+
+    classes: ClassVar[tuple[str, ...]] = ("IOP.OutboundAdapter", "IOP.Common", "Ens.OutboundAdapter", "Ens.Adapter")
 
 
 class Handle(IrisObject):
@@ -28,9 +64,37 @@ class Handle(IrisObject):
         self._router = router
         self._calls: dict[int, Call] = {}
         self.component: Any = None
+        self.Adapter: AdapterHandle | None = None
+        self.failed: Callable[[str, BaseException], None] = lambda method, error: None  # told of what a hook raises
 
     def GetClass(self) -> Any:
         return self.component
+
+    def GetModule(self) -> str:
+        return type(self.component).__module__
+
+    def GetClassname(self) -> str:
+        return type(self.component).__name__
+
+    def ProcessInput(self, value: Any = None) -> int | ErrorStatus:
+        """Hand an input to the service, in a session of its own; what it raises is logged and answered as a status."""
+        try:
+            self.dispatchProcessInput(value)
+        except Exception as error:  # noqa: BLE001 - the component's own code; an adapter asks for the status
+            self.failed("OnProcessInput", error)
+            return ErrorStatus(f"{type(error).__name__}: {error}")
+        return OK
+
+    def dispatchProcessInput(self, value: Any = None) -> Any:
+        self.session_id = 0
+        return self.component._dispatch_on_process_input(value)
+
+    def OnTearDown(self) -> int | ErrorStatus:
+        try:
+            self.component._dispatch_on_tear_down(self)
+        except Exception as error:  # noqa: BLE001 - the component's own code
+            return ErrorStatus(f"{type(error).__name__}: {error}")
+        return OK
 
     def ForceSessionId(self) -> int:
         self.session_id = 0
@@ -63,6 +127,8 @@ class Handle(IrisObject):
 
     def dispatchSendRequestSyncMultiple(self, call_list: list[Any], timeout: float = NO_TIMEOUT) -> list[Any]:
         deadline = None if timeout == NO_TIMEOUT else time.monotonic() + timeout
+        for entry in call_list:
+            self._router.address(entry.TargetDispatchName, waits=True)  # all of them are sent, or none
         calls = [self._call(entry.TargetDispatchName, entry.Request, None) for entry in call_list]
         for entry, call in zip(call_list, calls, strict=True):
             # IRIS's response codes: 1 answered, 0 not in time, 2 the target failed.
@@ -179,15 +245,52 @@ class ProcessHandle(Handle):
             self._router.reply(self.primary, to_body(response)).wait()
         return OK
 
-    def dispatchSetTimer(self, _timeout: Any, _completion_key: str | None = None) -> NoReturn:
-        raise NotSupported(
-            "set_timer is not supported by this version of irislite: wait in the target, or run on IRIS."
-        )
+    def dispatchSetTimer(self, timeout: Any, completion_key: str | None = None) -> int:
+        seconds_of(timeout)  # a duration that is none is told here
+        self.dispatchSendRequestAsync(ALARM, AlarmRequest(str(timeout)), 1, completion_key, "SetTimer")
+        return OK
+
+    def ClearAllPendingResponses(self) -> int:
+        """Wait for nothing any more: what is answered later is Discarded."""
+        self.state.pending.clear()
+        self.calls[:] = [(*call[:2], False, *call[3:]) for call in self.calls if call[0] != ALARM]
+        return OK
 
     def setPersistentProperty(self, name: str, value: Any) -> int:
-        self.state.properties[name] = value
+        # The state is stored as JSON, which has no bytes.
+        self.state.properties[name] = {BYTES: base64.b64encode(value).decode()} if isinstance(value, bytes) else value
         return OK
 
     def getPersistentProperty(self, name: str) -> Any:
         # A property that was never saved raises, and `iop` then leaves the class's default.
-        return self.state.properties[name]
+        value = self.state.properties[name]
+        return base64.b64decode(value[BYTES]) if isinstance(value, dict) else value
+
+
+class GeneratorHandle(Handle):
+    """The handle of a business process whose generator is asked for: it keeps no state and waits for nothing."""
+
+    classes: ClassVar[tuple[str, ...]] = ProcessHandle.classes
+
+    def __init__(self, sender: Sender, router: Router) -> None:
+        super().__init__(sender, router)
+        self._properties: dict[str, Any] = {}
+
+    def dispatchSendRequestAsync(  # type: ignore[override] # IRIS's signature for processes is another one
+        self, target: str, request: Any, _response_required: int = 1, _completion_key: str | None = None,
+        description: str | None = None,
+    ) -> None:  # fmt: skip
+        super().dispatchSendRequestAsync(target, request, description)
+
+    def dispatchReply(self, _response: Any) -> int:
+        raise NotSupported("A generator answers with what it yields: yield the message instead of replying with it.")
+
+    def dispatchSetTimer(self, _timeout: Any, _completion_key: str | None = None) -> int:
+        raise NotSupported("A generator cannot set a timer: set it in the process that reads the generator.")
+
+    def setPersistentProperty(self, name: str, value: Any) -> int:
+        self._properties[name] = value
+        return OK
+
+    def getPersistentProperty(self, name: str) -> Any:
+        return self._properties[name]

@@ -2,19 +2,34 @@
 
 import contextlib
 import io
+import warnings
 from pathlib import Path
+from typing import Any
 
 from iop.migration import utils
+from iop.production.validation import ProductionValidationError, ProductionValidationWarning
 
-NAMESPACE = "IRISAPP"
+from irislite.bridge.sql import namespace
+from irislite.errors import ProductionError
 
 
-def migrate(settings_file: Path) -> str:
-    """Register what a settings file names; `iop` calls the backend for each. Returns `iop`'s words about it.
+def migrate(settings_file: Path, strict: bool = False) -> tuple[str, list[str]]:
+    """Register what a settings file names; `iop` calls the backend for each.
 
-    What the file, or `iop`, raises is raised on.
+    Returns `iop`'s words about it, and what its validation found. With `strict` such a finding is a
+    `ProductionError` and nothing is registered. What the file, or `iop`, raises is raised on.
     """
     words = io.StringIO()
-    with contextlib.redirect_stdout(words):
-        utils.migrate(str(settings_file), mode="LOCAL", namespace=NAMESPACE)
-    return words.getvalue().strip()
+    with contextlib.redirect_stdout(words), warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always", ProductionValidationWarning)
+        try:
+            utils.migrate(str(settings_file), mode="LOCAL", namespace=namespace(), strict_production_validation=strict)
+        except ProductionValidationError as error:
+            raise ProductionError(f"{error}\nCorrect this, or migrate without strict validation.") from error
+    issues = [str(entry.message) for entry in found if issubclass(entry.category, ProductionValidationWarning)]
+    return words.getvalue().strip(), issues
+
+
+def register(production: Any, root_path: str | None = None) -> None:
+    """The same for one production, an object or a dictionary of `iop`, without a file."""
+    utils.set_productions_settings([production], root_path)

@@ -126,6 +126,19 @@ class Message(MessageBody):
         """The JSON text, wherever it lies."""
         return self.json.text if isinstance(self.json, Stream) else self.json
 
+    @property
+    def jsonString(self) -> str:
+        return self.content
+
+    @property
+    def jstr(self) -> Stream:
+        return self.json if isinstance(self.json, Stream) else Stream(self.json)
+
+    def GetObjectJson(self, at_end: Any = None) -> str:
+        if at_end is not None:
+            at_end.value = 1  # IRIS cuts at its longest string; here the text is always whole
+        return self.content
+
     def to_body(self) -> Body:
         return Body(self.classes[0], self.classname, self.content)
 
@@ -196,6 +209,91 @@ class StringResponse(_StringBody):
     )
 
 
+class AlertRequest(MessageBody):
+    """`Ens.AlertRequest`: tells the item Ens.Alert what happened. `AlertTime` is ISO 8601 in UTC."""
+
+    classes: ClassVar[tuple[str, ...]] = (
+        "Ens.AlertRequest",
+        "Ens.Request",
+        "Ens.MessageBody",
+        "%Persistent",
+        "%RegisteredObject",
+    )
+
+    def __init__(self, source: str = "", text: str = "", *_: Any) -> None:
+        super().__init__()
+        self.SourceConfigName = source
+        self.AlertText = text
+        self.SessionId = ""
+        self.AlertDestination = ""
+        self.AlertTime = ""
+
+    def _fields(self) -> dict[str, Any]:
+        names = ("SourceConfigName", "AlertText", "SessionId", "AlertDestination", "AlertTime")
+        return {name: getattr(self, name) for name in names}
+
+
+class AlarmRequest(MessageBody):
+    """`Ens.AlarmRequest`: asks to be answered when `Duration`, seconds or xsd duration text, has passed."""
+
+    classes: ClassVar[tuple[str, ...]] = (
+        "Ens.AlarmRequest",
+        "Ens.Request",
+        "Ens.MessageBody",
+        "%Persistent",
+        "%RegisteredObject",
+    )
+
+    def __init__(self, duration: str = "", *_: Any) -> None:
+        super().__init__()
+        self.Duration = duration
+
+    def _fields(self) -> dict[str, Any]:
+        return {"Duration": self.Duration}
+
+
+class AlarmResponse(MessageBody):
+    """`Ens.AlarmResponse`: says that the time has passed."""
+
+    classes: ClassVar[tuple[str, ...]] = (
+        "Ens.AlarmResponse",
+        "Ens.Response",
+        "Ens.MessageBody",
+        "%Persistent",
+        "%RegisteredObject",
+    )
+
+
+class Start(Message):
+    """`IOP.Generator.Message.Start`: asks for a generator, with a Python message as JSON."""
+
+    classes: ClassVar[tuple[str, ...]] = ("IOP.Generator.Message.Start", *Message.classes)
+
+
+class StartPickle(PickleMessage):
+    """`IOP.Generator.Message.StartPickle`: asks for a generator, with a Python message as pickle text."""
+
+    classes: ClassVar[tuple[str, ...]] = ("IOP.Generator.Message.StartPickle", *PickleMessage.classes)
+
+
+class Poll(MessageBody):
+    """`IOP.Generator.Message.Poll`: asks a generator for its next value."""
+
+    classes: ClassVar[tuple[str, ...]] = ("IOP.Generator.Message.Poll", "%Persistent", "%RegisteredObject")
+
+
+class Ack(MessageBody):
+    """`IOP.Generator.Message.Ack`: says that the generator is there."""
+
+    classes: ClassVar[tuple[str, ...]] = ("IOP.Generator.Message.Ack", "%Persistent", "%RegisteredObject")
+
+
+class Stop(MessageBody):
+    """`IOP.Generator.Message.Stop`: says that the generator has no more values."""
+
+    classes: ClassVar[tuple[str, ...]] = ("IOP.Generator.Message.Stop", "%Persistent", "%RegisteredObject")
+
+
 class CallStructure(IrisObject):
     """`Ens.CallStructure`: one request of several that are sent together."""
 
@@ -216,8 +314,12 @@ class Ref:
 
 
 BODIES: dict[str, type[MessageBody]] = {
-    kind.classes[0]: kind for kind in (Message, PickleMessage, EnsRequest, EnsResponse, StringRequest, StringResponse)
-}
+    kind.classes[0]: kind
+    for kind in (
+        Message, PickleMessage, EnsRequest, EnsResponse, StringRequest, StringResponse, AlarmRequest, AlarmResponse,
+        AlertRequest, Start, StartPickle, Poll, Ack, Stop,
+    )
+}  # fmt: skip
 
 
 def to_body(value: Any) -> Body | None:

@@ -1,5 +1,6 @@
 """What `iris` offers of SQL: `iris.sql`, transactions, and `%SQL.Statement`, which `iris.dbapi` runs on."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,20 +12,35 @@ from irislite.sql import Result, SqlError, Tables
 NO_MORE_ROWS = 100  # the SQLCODE at the end of a result
 _EMPTY_TEXT = "\0"  # %SQL.Statement's '' is NULL, and its $CHAR(0) is the empty text
 
-_tables: Tables | None = None
+_bound_tables: list[Tables] = []  # the last one answers
 _namespace = ""
 
 
-def bind(tables: Tables, namespace: str = "IRISAPP") -> None:
-    """Let `iris.sql` and `iris.dbapi` run on these tables, in this process."""
-    global _tables, _namespace
-    _tables, _namespace = tables, namespace
+def bind(tables: Tables, namespace: str = "") -> None:
+    """Let `iris.sql` and `iris.dbapi` run on these tables, in this process.
+
+    Without a name the namespace is called as `IRISNAMESPACE` says, or IRISAPP.
+    """
+    global _namespace
+    _bound_tables.append(tables)
+    _namespace = namespace or os.environ.get("IRISNAMESPACE") or "IRISAPP"
+
+
+def namespace() -> str:
+    """The name of the one namespace that this runtime is."""
+    return _namespace
+
+
+def unbind(tables: Tables) -> None:
+    """Let the tables that were bound before answer again."""
+    if tables in _bound_tables:
+        _bound_tables.remove(tables)
 
 
 def _bound() -> Tables:
-    if _tables is None:
+    if not _bound_tables:
         raise IrisliteError("No tables are bound in this process: start the runtime with `irislite run FILE`.")
-    return _tables
+    return _bound_tables[-1]
 
 
 class ResultSet(IrisObject):

@@ -25,8 +25,10 @@ class Status:
         return OK
 
     @staticmethod
-    def Error(_code: int = 5001, text: str = "", *_: Any) -> ErrorStatus:
-        return ErrorStatus(f"ERROR #5001: {text}")
+    def Error(code: Any = 5001, text: str = "", *_: Any) -> ErrorStatus:
+        # IRIS's codes have texts of their own; what is said with one is what there is to read here.
+        number, words = (code, text) if isinstance(code, int) else (5001, str(code))
+        return ErrorStatus(f"ERROR #{number}: {words}")
 
     @staticmethod
     def GetOneStatusText(status: Any, _index: int = 1) -> str:

@@ -52,6 +52,7 @@ RUNTIME_TABLES: dict[str, tuple[str, dict[str, str]]] = {
             "SourceClass": "source_class",
             "SourceMethod": "source_method",
             "Stack": "stack",
+            "StatusValue": "''",
             "Text": "text",
             "TimeLogged": "time_logged",
             "TraceCat": "trace_cat",

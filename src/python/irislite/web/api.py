@@ -4,7 +4,7 @@ import os
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 from starlette.exceptions import HTTPException
 
 from irislite.director import Director
@@ -24,7 +24,11 @@ def director_of(request: Request) -> Director:
 async def in_namespace(request: Request, namespace: str = "IRISAPP") -> None:
     """Refuse namespaces that are not there; a body's `namespace` wins over the query's."""
     if request.method in ("POST", "PUT") and await request.body():
-        body = await request.json()
+        try:
+            body = await request.json()
+        except (ValueError, RecursionError) as error:
+            text = f"The body is no valid JSON: {error}. Correct it and send it again, or send none."
+            raise HTTPException(400, text) from error
         if isinstance(body, dict) and body.get("namespace"):
             namespace = str(body["namespace"])
     known = {"IRISAPP", "USER", os.environ.get("IRISNAMESPACE", "IRISAPP").upper()}
@@ -61,6 +65,13 @@ class ComponentChoice(BaseModel):
     item: str = ""
 
 
+def _said(value: Any, unsaid: Any) -> Any:
+    """A query parameter that is there but empty counts as one that is not there, as on IRIS."""
+    return unsaid if value == "" else value
+
+
+_EMPTY_IS_10 = BeforeValidator(lambda value: _said(value, 10))
+_EMPTY_IS_NONE = BeforeValidator(lambda value: _said(value, None))
 Choice = Annotated[ProductionChoice, Body(default_factory=ProductionChoice)]
 Component = Annotated[ComponentChoice, Body(default_factory=ComponentChoice)]
 
@@ -93,8 +104,8 @@ def stop(director: Engine) -> dict[str, str]:
 
 @router.post("/kill")
 def kill(director: Engine) -> dict[str, str]:
-    """The same as stop: work that has begun is finished, never torn."""
-    director.stop()
+    """Stop without waiting for the messages at hand: what is not done is handled again at the next start."""
+    director.stop(timeout_s=0)
     return {"status": "killed", "production": director.status()["production"]}
 
 
@@ -161,7 +172,11 @@ def set_default(director: Engine, choice: DefaultChoice) -> dict[str, str]:
 
 
 @router.get("/log", response_model_exclude={"__all__": {"stack"}})
-def log(director: Engine, top: Count = 10, since_id: Position | None = None) -> list[LogLine]:
+def log(
+    director: Engine,
+    top: Annotated[Count, _EMPTY_IS_10] = 10,
+    since_id: Annotated[Position | None, _EMPTY_IS_NONE] = None,
+) -> list[LogLine]:
     """The newest entries of the event log, newest first; or, with `since_id`, those after it, oldest first."""
     entries = director.eventlog.newest(top) if since_id is None else director.eventlog.since(since_id)
     return [LogLine.model_validate(entry) for entry in entries]
@@ -186,9 +201,9 @@ def queues(director: Engine, production: ProductionName = "") -> dict[str, Any]:
 
 
 @router.get("/bindings")
-def bindings(director: Engine, unused: bool = False) -> list[dict[str, Any]]:
-    """The registered Python classes; with `unused` those that no item uses."""
-    return director.bindings(unused)
+def bindings(director: Engine, unused: str = "") -> list[dict[str, Any]]:
+    """The registered Python classes; with `unused` (1, true, yes or on) those that no item uses."""
+    return director.bindings(unused.lower() in ("1", "true", "yes", "on"))
 
 
 @router.delete("/binding")

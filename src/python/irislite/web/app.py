@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from irislite.director import Director
-from irislite.web import api, failures, guard, twin
+from irislite.web import api, atelier, failures, guard, twin
 from irislite.web.accounts import Accounts
 
 PRODUCTION_PAGE = "/production"
@@ -39,6 +39,7 @@ def create_api(
     app.add_api_route("/healthz", _health, summary="Whether the server answers", tags=["health"])
     app.add_api_route("/", _home, include_in_schema=False, response_model=None)
     app.include_router(api.router)
+    app.include_router(atelier.router)
     app.include_router(twin.router)
     failures.register(app)
     # The last one added is the first one asked.

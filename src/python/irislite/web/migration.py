@@ -1,10 +1,8 @@
 """Code that is sent over: names checked, files put into place, loaded by the director, old code let go."""
 
-import importlib
 import os
 import re
 import shutil
-import sys
 import threading
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,7 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from irislite.director import Director
-from irislite.errors import IrisliteError, NotSupported, ProductionError
+from irislite.errors import IrisliteError, ProductionError
 from irislite.eventlog import LogType
 from irislite.views import ProductionStatus
 from irislite.web.models import Text
@@ -34,7 +32,10 @@ class UploadedFile(BaseModel):
 
 
 class Upload(BaseModel):
-    """What `iop --migrate` sends. `remote_folder` is IRIS's: here all files go below the data folder."""
+    """What `iop --migrate` sends. `remote_folder` is IRIS's: here all files go below the data folder.
+
+    With `strict_production_validation` nothing is registered if `iop`'s validation finds something.
+    """
 
     package: str = Field("python", max_length=100)
     remote_folder: str = ""
@@ -53,18 +54,16 @@ def migrate(director: Director, upload: Upload) -> dict[str, Any]:
         raise HTTPException(
             403, "Migration is turned off here: start the runtime without IRISLITE_ALLOW_MIGRATE=0 to allow it."
         )
-    if upload.strict_production_validation:
-        raise NotSupported("Strict validation is not supported here: leave --strict-production-validation away.")
     files = _checked(upload)
     folder = director.home.resolve() / FOLDER / upload.package
     with _one_at_a_time:
         before = _put_into_place(folder, files)
-        _forget_modules(director, files)
+        director.forget_code(folder)
         try:
-            production = director.load(folder / upload.settings_file)
+            production = director.load(folder / upload.settings_file, upload.strict_production_validation)
         except IrisliteError:
             _put_back(folder, before)
-            _forget_modules(director, files)
+            director.forget_code(folder)
             raise
         if before.exists():
             shutil.rmtree(before)
@@ -119,28 +118,14 @@ def _put_back(folder: Path, before: Path) -> None:
         before.rename(folder)
 
 
-def _forget_modules(director: Director, files: dict[PurePosixPath, str]) -> None:
-    """Let the next import read the new files: forget modules of their names that components came from.
-
-    What the runtime itself and installed packages imported stays.
-    """
-    names = {path.parts[0].removesuffix(".py") for path in files} - {__name__.partition(".")[0]}
-    folders = [folder for row in director.bindings() for folder in _folders(row)]
-    folders.append(director.home.resolve() / FOLDER)
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if name.partition(".")[0] in names and file and any(Path(file).is_relative_to(folder) for folder in folders):
-            del sys.modules[name]
-    importlib.invalidate_caches()
-
-
 def _renew(director: Director, production: str, folder: Path) -> list[str]:
     """If the production runs, apply its new configuration and restart the items whose code was sent.
 
+    Without a production, classes alone were sent: they may be those of whatever runs.
     Returns a sentence for each item that does not run the new code.
     """
     status = director.status()
-    if status["production"] != production or status["status"] == ProductionStatus.STOPPED:
+    if status["status"] == ProductionStatus.STOPPED or production not in ("", status["production"]):
         return []
     director.update()
     sent = {row["class"] for row in director.bindings() if any(path.is_relative_to(folder) for path in _folders(row))}

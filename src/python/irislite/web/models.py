@@ -151,6 +151,83 @@ class LogLine(_Model):
     type: Word
 
 
+class MessageIds(BaseModel):
+    """Messages that something is done to."""
+
+    ids: list[Id] = Field(min_length=1, max_length=10_000)
+
+
+class Resubmission(MessageIds):
+    """Messages for the target they had, or for another item."""
+
+    target: Text = ""
+
+
+class Resending(Resubmission):
+    """Requests to send again; `content` is a JSON object in place of the body's."""
+
+    content: dict[str, Any] | None = None
+
+
+class Outcome(_Model):
+    """What became of one message: done, or the reason why not. `new_id` is the id of a resent one, or 0."""
+
+    id: int
+    done: bool
+    reason: str
+    new_id: int
+
+
+class Aborted(BaseModel):
+    """How many messages of a queue were given up."""
+
+    aborted: int
+
+
+class Age(BaseModel):
+    """What a purge deletes: what is older than so many days. With `dry_run` it only counts."""
+
+    older_than_days: float = Field(ge=0, le=36_500, allow_inf_nan=False)
+    dry_run: bool = False
+
+
+class Purge(_Model):
+    """What a purge deleted, or would delete; see `irislite.purge.PurgeReport`."""
+
+    cutoff: str
+    dry_run: bool
+    sessions: int
+    messages: int
+    bodies: int
+    log_entries: int
+    processes: int
+    bytes: int
+    freed_bytes: int
+
+
+class Size(_Model):
+    """What the data folder takes; see `irislite.size.SizeReport`."""
+
+    folder: str
+    schema_version: int
+    files: dict[str, int]
+    backups_bytes: int
+    disk_free_bytes: int
+    free_bytes: int
+    shrinks: bool
+    rows: dict[str, int]
+    unfinished_messages: int
+    oldest_message: str
+    newest_message: str
+
+
+class Backup(_Model):
+    """A backup that was made below the data folder: where, and the bytes of each file."""
+
+    path: str
+    files: dict[str, int]
+
+
 class Column(_Model):
     """A host that took part in a session."""
 

@@ -6,13 +6,17 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 
-from irislite import visualtrace
+from irislite import messagelife, visualtrace
 from irislite.director import Director
 from irislite.eventlog import LogEntry, LogType
 from irislite.header import Header, MessageType, Status
+from irislite.web import blocking
 from irislite.web.api import Engine
 from irislite.web.failures import Failure
 from irislite.web.models import (
+    Aborted,
+    Age,
+    Backup,
     Body,
     Changes,
     Count,
@@ -20,11 +24,17 @@ from irislite.web.models import (
     Item,
     LogLine,
     Message,
+    MessageIds,
+    Outcome,
     Position,
+    Purge,
     RequestClass,
+    Resending,
+    Resubmission,
     Session,
     Setting,
     SettingsChange,
+    Size,
     Trace,
     WholeMessage,
 )
@@ -32,6 +42,10 @@ from irislite.web.models import (
 PAGE = 1_000  # log entries that are read at a time
 ItemName = Annotated[str, Path(description="The item's name, as in `Python.MLOperation`.")]
 LogTypeName = Literal["Assert", "Error", "Warning", "Info", "Trace", "Alert"]
+StatusName = Literal[
+    "Created", "Queued", "Delivered", "Discarded", "Suspended", "Deferred", "Aborted", "Error", "Completed"
+]
+OPERATOR = "the web interface"  # who did it, in the log
 router = APIRouter(
     prefix="/api/irislite",
     tags=["irislite"],
@@ -66,6 +80,12 @@ def requests(director: Engine, name: ItemName) -> list[RequestClass]:
     return [RequestClass.model_validate(request) for request in director.request_classes(name)]
 
 
+@router.post("/items/{name:path}/abort")
+def abort_queue(director: Engine, name: ItemName) -> Aborted:
+    """Give up all messages that wait for an item."""
+    return Aborted(aborted=director.abort_queue(name, OPERATOR))
+
+
 @router.get("/items/{name:path}")
 def item(director: Engine, name: ItemName) -> Item:
     """One item."""
@@ -78,11 +98,43 @@ def messages(
     limit: Count = 50,
     before_id: Id | None = None,
     target: Annotated[str | None, Query(description="Only messages to or from this item.")] = None,
+    status: StatusName | None = None,
 ) -> list[Message]:
-    """The newest messages, newest first; `before_id` pages on."""
-    headers = director.store.latest(limit, before_id, target)
+    """The newest messages, newest first; `before_id` pages on. A delivered message counts as Queued here."""
+    headers = director.store.latest(limit, before_id, target, Status[status.upper()] if status is not None else None)
     delivered = _delivered(director, headers)
     return [_message(header, delivered) for header in headers]
+
+
+@router.post("/messages/resend")
+def resend(director: Engine, chosen: Resending) -> list[Outcome]:
+    """Send requests again, in their sessions: to another target, or with another body, if named."""
+    content = json.dumps(chosen.content, ensure_ascii=False) if chosen.content is not None else None
+    return _outcomes(director.messages.resend(chosen.ids, chosen.target, content, OPERATOR))
+
+
+@router.post("/messages/suspend")
+def suspend(director: Engine, chosen: MessageIds) -> list[Outcome]:
+    """Lay messages aside that wait in a queue."""
+    return _outcomes(director.messages.suspend(chosen.ids, OPERATOR))
+
+
+@router.post("/messages/resubmit")
+def resubmit(director: Engine, chosen: Resubmission) -> list[Outcome]:
+    """Put suspended messages back into the queue of their target, or of another."""
+    return _outcomes(director.messages.resubmit(chosen.ids, chosen.target, OPERATOR))
+
+
+@router.post("/messages/discard")
+def discard(director: Engine, chosen: MessageIds) -> list[Outcome]:
+    """Give up suspended messages."""
+    return _outcomes(director.messages.discard(chosen.ids, OPERATOR))
+
+
+@router.post("/messages/abort")
+def abort(director: Engine, chosen: MessageIds) -> list[Outcome]:
+    """Give up messages that are queued, suspended or deferred."""
+    return _outcomes(director.messages.abort(chosen.ids, OPERATOR))
 
 
 @router.get("/messages/{message_id}")
@@ -121,6 +173,24 @@ def log(
     else:
         entries = _log_since(director, since_id, top, kind, item, text)
     return [LogLine.model_validate(entry) for entry in entries]
+
+
+@router.get("/size")
+async def size(director: Engine) -> Size:
+    """How large the data folder is, and what fills it."""
+    return Size.model_validate(await blocking.run(director.housekeeping.size))
+
+
+@router.post("/purge")
+async def purge(director: Engine, age: Age) -> Purge:
+    """Delete finished sessions, log entries and processes of an age; answers when it is done."""
+    return Purge.model_validate(await blocking.run(director.housekeeping.purge, age.older_than_days, age.dry_run))
+
+
+@router.post("/backup")
+async def backup(director: Engine) -> Backup:
+    """Copy messages and tables into the data folder's `backups`, under a name of the time."""
+    return Backup.model_validate(await blocking.run(director.housekeeping.backup))
 
 
 def _log_since(
@@ -164,6 +234,10 @@ def _whole_message(director: Director, header: Header, delivered: frozenset[int]
         else None,
         response_id=response_id or None,
     )
+
+
+def _outcomes(outcomes: Iterable[messagelife.Outcome]) -> list[Outcome]:
+    return [Outcome.model_validate(outcome) for outcome in outcomes]
 
 
 def _content(text: str) -> Any:
