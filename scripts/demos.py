@@ -96,7 +96,7 @@ def demo_duplex(folder: Path) -> None:
     """A service opens private sessions with a process, again and again."""
     with running([Idle]):
         bp, bs = modules(folder, "bp", "bs")
-    settings = {"Service": {"TargetConfigNames": "Process", ("Adapter", "CallInterval"): 0.05}}
+    settings = {"Service": {"DuplexTargetConfigName": "Process", ("Adapter", "CallInterval"): 0.05}}
     with running({"Process": bp.Process, "Service": bs.Service}, settings=settings) as production:
         time.sleep(1)
         expect(production, "In on_private_session_started", "In on_document")

@@ -1,5 +1,6 @@
 """`irislite load` and `irislite trace`, and what is said when they cannot."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,12 @@ def test_a_port_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, port: s
     monkeypatch.setenv("PORT", port)
     with pytest.raises(IrisliteError, match="from 1 to 65535"):
         cli.address()
+
+
+def test_the_help_names_every_variable_of_the_runtime(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["run", "--help"])
+    told = capsys.readouterr().out
+    source = "".join(path.read_text() for path in Path(cli.__file__).parent.rglob("*.py"))
+    names = set(re.findall(r'environ(?:\.get\(|\[)"(\w+)"', source))
+    assert names and not {name for name in names if name not in told}

@@ -1,5 +1,6 @@
 """A production in a test, as a user of `iop` writes it: started, asked, looked at, restarted, gone."""
 
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -241,23 +242,7 @@ def test_a_failed_test_shows_messages_and_log(tmp_path: Path) -> None:
         "        self.log_warning('a warning')\n\ndef test_it(production):\n"
         "    assert production([Echo]).send('Echo', 'a text') == 'more'\n"
     )
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "irislite.pytest_plugin",
-        "test_it.py",
-    ]
-    root = Path(iop.__file__).parent.parent
-    folder = Path(sys.modules["irislite"].__file__).parent.parent
-    done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, timeout=60,
-        env={"PYTHONPATH": f"{folder}:{root}", "PATH": "/usr/bin:/bin", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-    )  # fmt: skip
+    done = run_pytest(tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "EnsLib.Testing.Service → Echo" in done.stdout
     assert "Warning  Echo  a warning" in done.stdout
@@ -265,6 +250,35 @@ def test_a_failed_test_shows_messages_and_log(tmp_path: Path) -> None:
 
 def test_the_plugin_costs_nothing_before_it_is_used() -> None:
     code = "import sys, irislite.pytest_plugin; print([n for n in ('iop', 'iris', 'sqlglot', 'pydantic') if n in sys.modules])"
-    folder = Path(sys.modules["irislite"].__file__).parent.parent
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=60)
+    done = run_python(Path.cwd(), "-c", code)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_every_block_of_the_page_runs(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
+    blocks = re.findall(r"```python\n# (\w+\.py)\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == page.count("```python") and len(blocks) >= 7
+    for name, code in blocks:
+        (tmp_path / name).write_text(code)
+    done = run_pytest(tmp_path)
+    assert done.returncode == 0 and "8 passed" in done.stdout, done.stdout + done.stderr
+    done = run_python(tmp_path, "script.py")
+    assert done.stdout == "3 EUR\n", done.stderr
+
+
+def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """pytest as a user runs it, with the plugin."""
+    return run_python(
+        folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "irislite.pytest_plugin", *arguments
+    )
+
+
+def run_python(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    sources = Path(sys.modules["irislite"].__file__).parent.parent
+    environment = {
+        "PYTHONPATH": str(sources), "PATH": "/usr/bin:/bin", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }  # fmt: skip
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+    )

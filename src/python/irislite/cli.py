@@ -18,6 +18,20 @@ DEFAULT_HOST = "127.0.0.1"
 HOME_NAME = ".irislite"
 PORTAL_PATH = "/csp/irisapp/EnsPortal.ProductionConfig.zen?PRODUCTION={production}"
 
+RUN_DESCRIPTION = """\
+Start the first production of a settings or production file, and serve its portal and the REST service of the
+iop command line until Ctrl-C. Messages, tables and log are kept in the data folder."""
+RUN_EPILOG = f"""\
+environment variables:
+  HOST, PORT                     where to listen ({DEFAULT_HOST}, {DEFAULT_PORT})
+  IRISUSERNAME, IRISPASSWORD     who may sign in (SuperUser; a password is made and shown at the first start)
+  IRISNAMESPACE                  the namespace's name (IRISAPP)
+  IRISLITE_HOME                  the data folder ({HOME_NAME} beside the file)
+  IRISLITE_SYNCHRONOUS           FULL: what is accepted survives a power cut; NORMAL: the end of the process
+  IRISLITE_PURGE_DAYS            purge finished messages older than so many days, once a day (0: never)
+  IRISLITE_ALLOW_MIGRATE         0 refuses `iop --migrate`, which runs code that is uploaded
+  IRISLITE_ALLOWED_HOSTS         further host names the server answers to"""
+
 
 def home_of(file: Path) -> Path:
     """The data folder of a production: `IRISLITE_HOME`, or `.irislite` beside its file."""
@@ -157,17 +171,33 @@ def _echo(type: int, config_name: str, text: str) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """The `irislite` command."""
-    parser = argparse.ArgumentParser(prog="irislite", description="Host an iop production without InterSystems IRIS.")
+    parser = argparse.ArgumentParser(
+        prog="irislite",
+        description="Host an iop production without InterSystems IRIS.",
+        epilog="`irislite COMMAND --help` says more. The `iop` command line drives a running server: set IOP_URL.",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
-    run_command = commands.add_parser("run", help="start a production and serve portal and REST")
+    run_command = commands.add_parser(
+        "run", help="start a production and serve portal and REST", description=RUN_DESCRIPTION, epilog=RUN_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     run_command.add_argument("file", type=Path, help="the settings or production file")
-    load_command = commands.add_parser("load", help="load a CSV file with a header row into a SQL table")
+    load_command = commands.add_parser(
+        "load",
+        help="load a CSV file with a header row into a SQL table",
+        description="Load a CSV file into a SQL table; the header row names the columns. A row that cannot be loaded "
+        "is told with its line, the others are loaded.",
+    )
     load_command.add_argument("table", help="the table, as in iris.Review")
     load_command.add_argument("file", type=Path, help="the CSV file")
     mode = load_command.add_mutually_exclusive_group()
     mode.add_argument("--replace", action="store_true", help="replace the rows that are there")
     mode.add_argument("--append", action="store_true", help="add to the rows that are there (the default)")
-    trace_command = commands.add_parser("trace", help="print the messages of a session")
+    trace_command = commands.add_parser(
+        "trace",
+        help="print the messages of a session",
+        description="Print the messages of a session in order, with what they carry. Works beside a running server.",
+    )
     trace_command.add_argument("session", type=int, help="the session's number")
     for command in (load_command, trace_command, *chores.register(commands)):
         command.add_argument(

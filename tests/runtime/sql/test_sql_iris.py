@@ -23,7 +23,7 @@ def bound(reviews: Tables, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(iris, name, value, raising=False)
     system = SimpleNamespace(Process=bridge.Process)
     monkeypatch.setattr(iris, "system", system, raising=False)
-    monkeypatch.setattr(bridge, "_tables", None)
+    monkeypatch.setattr(bridge, "_bound_tables", [])
     monkeypatch.setattr(bridge, "_namespace", "")
     bridge.bind(reviews)
     yield reviews
@@ -214,6 +214,6 @@ def test_transactions_of_iris(bound: Tables) -> None:
 
 
 def test_without_tables_it_says_what_to_start(bound: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bridge, "_tables", None)
+    monkeypatch.setattr(bridge, "_bound_tables", [])
     with pytest.raises(IrisliteError, match="irislite run"):
         iris.sql.exec("SELECT 1")
