@@ -17,11 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from parts import machine, paths
+from parts import machine, paths  # noqa: F401 - paths makes the next one importable
 
-sys.path[:0] = [path for path in paths.SOURCES if path not in sys.path]
-
-from runtime import crashing  # noqa: E402
+from runtime import crashing
 
 
 def main() -> None:

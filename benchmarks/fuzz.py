@@ -16,11 +16,9 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from parts import machine, paths
+from parts import machine, paths  # noqa: F401 - paths makes the next one importable
 
-sys.path[:0] = [path for path in paths.SOURCES if path not in sys.path]
-
-from runtime import fuzzing  # noqa: E402
+from runtime import fuzzing
 
 
 def main() -> None:

@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from parts import machine
 
-HERE = Path(__file__).resolve().parent
-PROJECT = HERE.parent
-sys.path[:0] = [str(HERE), str(PROJECT / "src" / "python")]
+HERE = Path(__file__).resolve().parent  # where Python finds `parts` and `peers`
+SOURCES = HERE.parent / "src" / "python"
 
 START_TIMEOUT_S = 60
 PHASE_TIMEOUT_S = 180
@@ -197,7 +197,7 @@ def run(system: System, messages: int, calls: int) -> dict[str, Any]:
     command = [sys.executable, __file__, "--measure", system.module, "--messages", str(count)]
     command += ["--calls", str(calls if system.weight >= 0.1 else max(50, calls // 10))]
     with tempfile.TemporaryDirectory() as folder:
-        paths = os.pathsep.join([str(HERE), str(PROJECT / "src" / "python")])
+        paths = os.pathsep.join([str(HERE), str(SOURCES)])
         environment = {**os.environ, **system.environment, "BENCH_FOLDER": folder, "PYTHONPATH": paths}
         if not system.needs_redis:
             return _output(command, environment)
@@ -282,8 +282,6 @@ def main() -> None:
         )
     for name, found in ratios.items():
         print(f"{name}: {', '.join(f'{key} {value:g}' for key, value in found.items())}")
-    from parts import machine
-
     print(
         json.dumps(
             {

@@ -21,7 +21,7 @@ from typing import Any
 
 import psutil
 from parts import machine, paths
-from parts.serving import Served
+from parts.serving import Client, served
 
 from irislite.director import Director
 from irislite.purge import purge
@@ -37,7 +37,7 @@ class Load:
     """What runs until `stopping` is set; the first error of a thread is kept."""
 
     director: Director
-    client: Served
+    client: Client
     stopping: threading.Event = field(default_factory=threading.Event)
     errors: list[BaseException] = field(default_factory=list)
     purged: int = 0
@@ -140,7 +140,7 @@ def main() -> None:
         director.load(paths.NOOP_PRODUCTION)
         director.start()
         samples: list[dict[str, float]] = []
-        with Served(director) as client:
+        with served(director) as client:
             load = Load(director, client)
             threads, began = load.start(seconds / 10), time.monotonic()
             while (passed_s := time.monotonic() - began) < seconds and not load.stopping.is_set():

@@ -24,7 +24,7 @@ from typing import Any
 
 import psutil
 from parts import machine, paths
-from parts.serving import Served
+from parts.serving import served
 
 from irislite.director import Director
 from irislite.header import Body, BusinessType, Draft, MessageType, Status
@@ -119,8 +119,7 @@ def queue_cost(folder: Path, length: int, messages: int, repeats: int) -> dict[s
         "cpu_us": round(statistics.median(cpu_us), 1), "left": queue.count,
         "rss_mb": round(psutil.Process().memory_info().rss / 2**20, 1),
     }  # fmt: skip
-    noop_production.gate.release()  # the one at the gate
-    director.close()
+    _close(director)
     return result
 
 
@@ -149,6 +148,14 @@ def _settle(director: Director) -> None:
     )
 
 
+def _close(director: Director) -> None:
+    """Open the gate first: whoever is held there would keep the stop waiting."""
+    import noop_production
+
+    noop_production.gate.release(10_000)
+    director.close()
+
+
 def restart(folder: Path, length: int) -> dict[str, Any]:
     """From opening the folder until the first of `length` queued messages is handled."""
     _fill(folder, lambda director: fill_queue(director, length))
@@ -163,8 +170,7 @@ def restart(folder: Path, length: int) -> dict[str, Any]:
     while not director.item("Held").processed:
         time.sleep(0.0005)
     first_s = time.perf_counter() - began
-    noop_production.gate.release()  # the one at the gate
-    director.close()
+    _close(director)
     return {"queued": length, "opened_s": round(opened_s, 3), "first_s": round(first_s, 3)}
 
 
@@ -200,7 +206,7 @@ def stored(folder: Path, count: int, repeats: int) -> dict[str, Any]:
     offered = set(inspect.signature(director.store.latest).parameters)
     times: dict[str, dict[str, float]] = {}
     missing: list[str] = []
-    with Served(director) as client:
+    with served(director) as client:
         client.get(f"/api/irislite/sessions/{small}")  # the server's first answer takes its time, whatever it is
         described = client.get("/openapi.json")["paths"]["/api/irislite/messages"]["get"]["parameters"]
         over_http = {parameter["name"] for parameter in described}

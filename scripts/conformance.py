@@ -9,6 +9,7 @@ Exit status 1 if a test or demo does not pass for a reason that is not listed in
 import argparse
 import contextlib
 import importlib.metadata
+import importlib.util
 import os
 import shutil
 import signal
@@ -27,6 +28,7 @@ from pathlib import Path
 from demos import DEMOS
 
 ROOT = Path(__file__).resolve().parent.parent
+NEEDED = {"python-dotenv": "dotenv", "pytest-asyncio": "pytest_asyncio"}  # packages of iop's tests, and their modules
 PRODUCTION = '''
 from iop import BusinessOperation, Production
 
@@ -77,6 +79,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not (options.checkout / "src" / "tests" / "e2e").is_dir():
         parser.error(f"{options.checkout} is no clone of iop's repository: it has no src/tests/e2e.")
+    missing = [package for package, module in NEEDED.items() if importlib.util.find_spec(module) is None]
+    if missing:
+        parser.error(f"iop's tests need {' and '.join(missing)}: `pip install {' '.join(missing)}` first.")
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         copy = Path(folder) / "iop"
         for part in ("src/tests", "demo/python"):

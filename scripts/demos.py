@@ -98,7 +98,7 @@ def demo_duplex(folder: Path) -> None:
         bp, bs = modules(folder, "bp", "bs")
     settings = {"Service": {"DuplexTargetConfigName": "Process", ("Adapter", "CallInterval"): 0.05}}
     with running({"Process": bp.Process, "Service": bs.Service}, settings=settings) as production:
-        time.sleep(1)
+        wait_for(lambda: [entry.text for entry in production.log].count("In on_document") > 3)
         expect(production, "In on_private_session_started", "In on_document")
 
 

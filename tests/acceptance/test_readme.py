@@ -1,5 +1,6 @@
 """Every block of the README is run."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -30,6 +31,16 @@ def test_every_iop_command_works(server: Server, command: str) -> None:
     assert server.iop(*shlex.split(command)[1:])
 
 
+# What each of irislite's commands says; a command that the README adds must be added here.
+ANSWERS = {
+    "load": "2,500 rows",
+    "trace": "msg.TrainRequest",
+    "size": "message_header",
+    "purge": "Would purge 0 messages",
+    "backup": "It was read back and is whole",
+}
+
+
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("irislite ")])
 def test_every_irislite_command_works(server: Server, command: str, tmp_path: Path) -> None:
     (tmp_path / "reviews.csv").write_bytes((PROJECT / "misc" / "reviews.csv").read_bytes())
@@ -38,7 +49,22 @@ def test_every_irislite_command_works(server: Server, command: str, tmp_path: Pa
         cwd=tmp_path, env=server.environment, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "2,500 rows" in done.stdout
+    assert ANSWERS[command.split()[1]] in done.stdout
+
+
+def test_the_test_of_a_production_passes(tmp_path: Path) -> None:
+    """With the components of docs/testing.md, which it is taken from."""
+    (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    page = (PROJECT / "docs" / "testing.md").read_text()
+    for name, text in re.findall(r"```python\n# (test_orders|settings)\.py\n(.*?)```", page, re.DOTALL):
+        (tmp_path / f"{name}.py").write_text(text)
+    (tmp_path / "test_readme_block.py").write_text(f"from test_orders import Order, Receipt\n\n\n{block}")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "irislite.pytest_plugin",
+         "test_readme_block.py"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(PROJECT / "src" / "python")}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_every_other_command_is_a_goal_of_the_makefile() -> None:

@@ -24,7 +24,7 @@ from playwright.sync_api import (
 from irislite.director import Director
 from irislite.web.accounts import Accounts
 from irislite.web.app import create_app
-from irislite.web.server import Server, listen
+from runtime.web.serving import serving
 
 FOLDER = Path(__file__).parent
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -71,16 +71,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     director.load(FOLDER / "desk_production.py")
     director.start()
     accounts = Accounts.open(director.home, USERNAME, PASSWORD)
-    listening, up = listen("127.0.0.1", 0), threading.Event()
-    server = Server(create_app(director, accounts), up.set)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
-    assert up.wait(20)
     try:
-        yield Desk(director, f"http://127.0.0.1:{listening.getsockname()[1]}")
+        with serving(create_app(director, accounts)) as url:
+            yield Desk(director, url)
     finally:
-        server.should_exit = True
-        thread.join(10)
         director.close()
         for name in ("desk_hosts", "desk_production"):
             sys.modules.pop(name, None)

@@ -26,6 +26,10 @@ for turn in ("first", "second"):
         page = client.get("/log")
         assert page.status_code == 200
         assert "There is no production yet" in page.text  # what the runtime refuses is said in the room's place
+        account = ("SuperUser", turn)  # a script is told in JSON what is wrong, and not sent to the sign-in page
+        for method, path, status in (("GET", "/api/iop/nothing", 404), ("DELETE", "/api/iop/status", 405)):
+            refused = client.request(method, path, auth=account, follow_redirects=False)
+            assert refused.status_code == status and "/openapi.json" in refused.json()["error"], refused
         client.post("/signout")
         assert client.get("/log", follow_redirects=False).status_code == 303
     director.close()

@@ -2,19 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
 from starlette.datastructures import Headers
 
+from coroutines import run
 from irislite.web.portal import bodies, controls, gate, rows, widgets
 from irislite.web.portal.fresh import Fresh
 from irislite.web.portal.sessions import Sessions
-
-T = TypeVar("T")
 
 
 @pytest.mark.parametrize("wanted", ["/", "/log", "/trace?session=3&message=4", "/production?name=A%2FB", "/test#x"])
@@ -64,12 +60,6 @@ def test_damaged_session_file_means_signing_in_again(tmp_path: Path, text: str) 
     (tmp_path / "sessions.json").write_text(text)
     sessions = Sessions(tmp_path)
     assert sessions.account(sessions.open("SuperUser")) == "SuperUser"
-
-
-def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run it in a thread: the browser of the other tests has a loop in this one."""
-    with ThreadPoolExecutor(1) as executor:
-        return executor.submit(asyncio.run, coroutine).result()
 
 
 def test_pages_that_ask_at_once_share_one_answer() -> None:

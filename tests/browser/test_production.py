@@ -72,6 +72,20 @@ def test_settings_are_shown_compared_and_applied(page: Page, desk: Desk) -> None
     assert settings["language"] is None
 
 
+def test_an_empty_setting_shows_what_a_line_of_settings_says(page: Page, desk: Desk) -> None:
+    key = ("Host", "%settings")
+    was = next(setting.value for setting in desk.director.settings("Sentiment") if setting.name == key[1])
+    desk.director.apply_settings("Sentiment", {key: "language=de\nverbose=1"})
+    try:
+        panel = open_item(page, "Sentiment")
+        expect(panel.get_by_label("language")).to_have_value("")
+        expect(panel.get_by_label("language")).to_have_attribute("placeholder", "From %settings: de")
+        expect(panel.get_by_label("threshold")).to_have_attribute("placeholder", "Default: 0.5")
+        expect(panel).to_contain_text("From %settings: 1")
+    finally:
+        desk.director.apply_settings("Sentiment", {key: was})
+
+
 def test_settings_that_do_not_start_are_told_in_full(page: Page, desk: Desk) -> None:
     panel = open_item(page, "Broken Model")
     panel.get_by_label("Pool size").fill("2")

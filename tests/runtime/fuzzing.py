@@ -93,17 +93,6 @@ class Relay(BusinessProcess):
 class Door(BusinessService):
     pass
 """
-SETTINGS = """
-import {module} as c
-from iop import Production
-
-p = Production("{production}")
-p.service("Door", c.Door)
-p.process("Relay", c.Relay)
-p.operation("Greeter", c.Greeter)
-p.operation("Off/Line", c.Greeter, enabled=False)
-PRODUCTIONS = [p]
-"""
 FILES = ("", "x = 1", "PRODUCTIONS = [", "raise ValueError('no')", "import not_there_at_all", "PRODUCTIONS = [7]",
          "PRODUCTIONS = []", "CLASSES = {'A': 7}", "CLASSES = 7", "import settings")  # fmt: skip
 # What the operations are about: most of the cases go where most can go wrong.
@@ -168,16 +157,6 @@ class Report:
     def examples(self) -> int:
         """How many requests were sent."""
         return self.answers.total()
-
-
-def write_production(folder: Path) -> tuple[Path, str, str]:
-    """A settings file beside its components: the file, the module and the production."""
-    module = f"fuzz_{uuid.uuid4().hex[:12]}"
-    production = f"Fuzz.P{module[5:]}"
-    (folder / f"{module}.py").write_text(COMPONENTS)
-    file = folder / f"{module}_settings.py"
-    file.write_text(SETTINGS.format(module=module, production=production))
-    return file, module, production
 
 
 def run(
@@ -428,34 +407,26 @@ def to_json(given_value: Any) -> bytes:
 @contextmanager
 def target_in(folder: Path) -> Iterator[Target]:
     """A production in `folder`, running, behind a server of its own."""
-    import threading
-
     from irislite.director import Director
     from irislite.web.accounts import Accounts
     from irislite.web.app import create_api
-    from irislite.web.server import Server, listen
+    from runtime.web.sample import write_production
+    from runtime.web.serving import serving
 
-    file, module, production = write_production(folder)
+    module = f"fuzz_{uuid.uuid4().hex[:12]}"
+    production = f"Fuzz.P{module[5:]}"
+    file = write_production(folder, production, module, COMPONENTS)
     director = Director(folder / "home", synchronous="NORMAL")
     accounts = Accounts.open(folder / "home", "SuperUser", "fuzz")
     try:
         director.load(file)
         director.start(production)
-        listening, up = listen("127.0.0.1", 0), threading.Event()
-        server = Server(create_api(director, accounts, largest_body=1_000_000), up.set)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        assert up.wait(30), "the server does not answer"
-        session = requests.Session()
-        session.auth = ("SuperUser", "fuzz")
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with serving(create_api(director, accounts, largest_body=1_000_000)) as url, requests.Session() as session:
+            session.auth = ("SuperUser", "fuzz")
 
-        def call(method: str, path: str, **options: Any) -> requests.Response:
-            return session.request(method, url + path, timeout=TIMEOUT_S, **options)
+            def call(method: str, path: str, **options: Any) -> requests.Response:
+                return session.request(method, url + path, timeout=TIMEOUT_S, **options)
 
-        yield Target(call, module, production)
-        server.should_exit = True
-        thread.join(10)
-        session.close()
+            yield Target(call, module, production)
     finally:
         director.close()

@@ -1,7 +1,6 @@
 """Adapters in Python: made beside their host, set up, called at their interval, torn down."""
 
 import json
-import time
 from collections.abc import Callable
 
 import pytest
@@ -9,10 +8,13 @@ import pytest
 from irislite.director import Director
 from irislite.errors import ItemNotRunning, ProductionError
 from irislite.views import ItemState
+from runtime import asking
+from runtime.asking import eventually
 
 COMPONENTS = '''
 from dataclasses import dataclass
 import iop
+import iris
 from iop import BusinessOperation, BusinessService, Message, handler, setting
 
 NOTES = []
@@ -38,6 +40,9 @@ class Folder(iop.InboundAdapter):
 
     def on_task(self):
         self.looks += 1
+        if self.path == "open":
+            iris.tstart()
+            iris.sql.exec("CREATE TABLE x.Left (a INTEGER)")
         if self.path == "raise":
             raise OSError("no such folder")
         if self.looks <= self.limit:
@@ -58,6 +63,8 @@ class Watch(BusinessService):
 
     def on_init(self):
         NOTES.append(f"host init {self.adapter.looks} {self.adapter is self.Adapter}")
+        if self.adapter.path == "unready":
+            raise ConnectionError("not ready")
 
     def on_process_input(self, message_input=None):
         if message_input.text == "bad 1":
@@ -138,20 +145,12 @@ def director(run_production: Callable[..., Director]) -> Director:
     return run_production(COMPONENTS, ITEMS, MORE)
 
 
-def eventually(check: Callable[[], object], timeout_s: float = 10) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not check():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
-
-
 def notes(director: Director) -> list[str]:
     return director._hosting.component(director._production.item("Keep")).ask.__globals__["NOTES"]
 
 
 def ask(director: Director, target: str, text: str) -> str:
-    name = next(iter(director.request_classes("Keep"))).name
-    return json.loads(director.test(target, name, json.dumps({"text": text}), timeout_s=5).body)["text"]
+    return asking.ask(director, asking.message_class(director, "Keep"), text, target, timeout_s=5)["text"]
 
 
 def kept(director: Director) -> list[str]:
@@ -192,6 +191,36 @@ def test_an_adapter_that_raises_is_called_again(director: Director) -> None:
     director.enable_item("Watch", True)
     eventually(lambda: sum("no such folder" in entry.text for entry in director.eventlog.newest(50)) > 1)
     assert director.item("Watch").state is ItemState.RUNNING
+
+
+def test_a_start_that_fails_takes_the_adapter_down_again(director: Director) -> None:
+    director.apply_settings("Watch", {("Adapter", "path"): "unready"})
+    with pytest.raises(ProductionError, match="not ready"):
+        director.enable_item("Watch", True)
+    assert notes(director)[-2:] == ["host init 0 True", "adapter down"]
+
+
+def test_a_service_that_leaves_a_transaction_open_does_not_keep_others_from_writing(director: Director) -> None:
+    director.apply_settings("Watch", {("Adapter", "path"): "open"})
+    director.enable_item("Watch", True)
+    eventually(lambda: any("left open" in entry.text for entry in director.eventlog.newest(50)))
+    director.tables.execute("CREATE TABLE x.Free (a INTEGER)")
+    assert "x.Left" not in director.tables.tables()
+
+
+def test_the_settings_of_an_adapter_are_shown_with_their_defaults(director: Director) -> None:
+    def shown(item: str) -> dict[str, tuple[object, object]]:
+        return {view.name: (view.value, view.default) for view in director.settings(item) if view.target == "Adapter"}
+
+    assert shown("Watch") == {
+        "path": ("in", "nowhere"), "limit": ("2", 1), "CallInterval": ("0.02", 5), "%settings": ("suffix=.txt", ""),
+    }  # fmt: skip
+    assert shown("Phone") == {
+        "number": (None, "0"), "KeepaliveInterval": (None, 0), "%settings": ("number=112", ""), "Nonsense": ("1", ""),
+    }  # fmt: skip
+    assert shown("Keep") == shown("Http") == {}
+    (path,) = [view for view in director.settings("Watch") if view.name == "path"]
+    assert path.description == "Where to look."
 
 
 def test_an_operation_calls_its_adapter(director: Director) -> None:

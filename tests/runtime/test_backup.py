@@ -21,7 +21,7 @@ from irislite.director import Director
 from irislite.errors import DataFolderInUse, StoreError
 from irislite.header import Status
 from irislite.restore import restore
-from runtime.test_director import ask, eventually
+from runtime.asking import ask, eventually
 from runtime.test_purge import command
 
 
@@ -87,8 +87,8 @@ def test_what_was_accepted_before_a_backup_is_in_it_and_works_on(
         again.load(production_file)
         again.start()
         last = before[-1][0]
+        eventually(lambda: again.store.header(last).status is Status.COMPLETED, 30)
         eventually(lambda: not again.store.has_open_processes("Chain"), 30)
-        assert again.store.header(last).status is Status.COMPLETED
         assert ask(again, ask_class, "after")["text"] == "Hello after!"
         assert [row[0] for row in again.tables.execute("SELECT a FROM iris.Mine")] == [7]
     finally:
@@ -229,6 +229,8 @@ def test_the_commands_say_what_they_did_and_what_is_wrong(tmp_path: Path, capsys
     assert cli.main(["backup", str(tmp_path / "kept"), "--force", "--home", str(home)]) == 0
     assert cli.main(["restore", str(tmp_path / "kept"), "--home", str(home)]) == 0
     assert "What was there lies in" in capsys.readouterr().out
+    assert cli.main(["size", "--home", str(home)]) == 0
+    assert "backups, replaced" in capsys.readouterr().out  # it can be deleted, so it must be seen
     assert cli.main(["backup", str(tmp_path / "b"), "--home", str(tmp_path / "nowhere")]) == 1
     assert "There is no data" in capsys.readouterr().err
 

@@ -1,6 +1,10 @@
 """`irislite load` and `irislite trace`, and what is said when they cannot."""
 
+import os
 import re
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +12,7 @@ import pytest
 from irislite import cli
 from irislite.director import Director
 from irislite.errors import IrisliteError
+from irislite.folder import lock
 from irislite.sql import Tables
 
 
@@ -98,3 +103,40 @@ def test_the_help_names_every_variable_of_the_runtime(capsys: pytest.CaptureFixt
     source = "".join(path.read_text() for path in Path(cli.__file__).parent.rglob("*.py"))
     names = set(re.findall(r'environ(?:\.get\(|\[)"(\w+)"', source))
     assert names and not {name for name in names if name not in told}
+
+
+def test_a_second_server_on_the_same_folder_is_told_so_whatever_its_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("PORT", str(taken.getsockname()[1]))
+        monkeypatch.setenv("IRISLITE_HOME", str(tmp_path / "home"))
+        taken.listen()
+        (tmp_path / "settings.py").touch()
+        assert cli.main(["run", str(tmp_path / "settings.py")]) == 1
+        assert "start with PORT=" in capsys.readouterr().err
+        with lock(tmp_path / "home"):
+            assert cli.main(["run", str(tmp_path / "settings.py")]) == 1
+        told = capsys.readouterr().err
+    assert f"used by the running process {os.getpid()}" in told
+    assert "PORT=" not in told
+
+
+def test_a_file_that_is_not_there_leaves_no_data_folder(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert cli.main(["run", str(tmp_path / "setings.py")]) == 1
+    assert "There is no file" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
+    Director(tmp_path / "home", "NORMAL").close()
+    reading, writing = os.pipe()
+    os.close(reading)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "irislite.cli", "size", "--home", str(tmp_path / "home")],
+        stdout=writing, stderr=subprocess.PIPE, env=environment, text=True,
+    )  # fmt: skip
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -11,15 +11,23 @@ from iop.production import ProductionChangePlan
 from iop.runtime import director as lifecycle
 from iop.runtime.local import _LocalDirector
 
+from irislite.bridge import backend
 from irislite.director import Director
+from irislite.errors import IrisliteError
 from irislite.header import Status
 from irislite.views import ItemState
-from runtime.test_director import eventually
+from runtime.asking import eventually
 
 
 @pytest.fixture(autouse=True)
 def no_remote(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("IOP_URL", raising=False)
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No runtime is bound but those of the test, whatever ran before it in this process."""
+    monkeypatch.setattr(backend, "_runtimes", [])
 
 
 def desired(director: Director, production_file: Path) -> iop.Production:
@@ -209,11 +217,13 @@ def test_a_status_carries_its_text(director: Director) -> None:
         utils.raise_on_error(iris.system.Status.Error(6000, "went wrong"))
 
 
-def test_a_runtime_that_is_closed_answers_no_more(director: Director, open_director) -> None:
+def test_a_runtime_that_is_closed_answers_no_more(alone: None, director: Director) -> None:
     director.close()
     other = Director(director.home.parent / "other", synchronous="NORMAL")
     assert lifecycle.status_production()["Status"] == "stopped"
     other.close()
+    with pytest.raises(IrisliteError, match="No irislite runtime is bound"):
+        lifecycle.status_production()
 
 
 def test_a_component_is_stopped_and_started_through_iop(director: Director) -> None:

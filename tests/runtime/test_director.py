@@ -1,6 +1,7 @@
 """A production of every kind of host: requests, answers, errors, items that come and go."""
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,9 @@ from pathlib import Path
 import iop
 import iris
 import pytest
+from iop.messages.serialization import serialize_message
 
+from irislite.bridge.objects import Ref
 from irislite.director import Director
 from irislite.errors import (
     BadRequest,
@@ -21,17 +24,7 @@ from irislite.errors import (
 )
 from irislite.header import MessageType, Status
 from irislite.views import ItemState
-
-
-def ask(director: Director, ask_class: str, text: str, target: str = "Echo", **options) -> dict:
-    return json.loads(director.test(target, ask_class, json.dumps({"text": text}), **options).body)
-
-
-def eventually(check: Callable[[], object], timeout_s: float = 5) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not check():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
+from runtime.asking import ask, eventually
 
 
 def test_a_request_is_answered_and_leaves_a_full_trace(director: Director, ask_class: str) -> None:
@@ -350,3 +343,49 @@ def test_a_call_interval_that_is_none_is_told(director: Director) -> None:
     director.apply_settings("Poll", {("Adapter", "CallInterval"): "5s"})
     with pytest.raises(ProductionError, match="CallInterval is '5s'"):
         director.enable_item("Poll", True)
+
+
+def test_a_disabled_item_says_so_in_whole_sentences(director: Director, ask_class: str) -> None:
+    with pytest.raises(ItemNotRunning) as told:
+        director.test("Off", ask_class, "{}")
+    assert str(told.value) == (
+        "Off is disabled. Not wanted yet. Enable it first: in the portal, or with POST /api/iop/component/start."
+    )
+    with pytest.raises(ItemNotRunning, match=r"Late is disabled\. Enable it first"):
+        director.test("Late", ask_class, "{}")
+
+
+def test_a_call_that_is_asked_for_later_tells_its_return_queue(director: Director) -> None:
+    header_id, queue, end, answer = Ref(), Ref(), Ref(), Ref()
+    handle = director.create_service("Door")
+    request = serialize_message(sys.modules[type(handle.component).__module__].Ask("you"))
+    handle.dispatchSendRequestAsyncNG("Echo", request, -1, None, header_id, queue, end)
+    assert queue.value == director.store.header(header_id.value).return_queue_name
+    eventually(lambda: handle.dispatchIsRequestDone(-1, end.value, queue.value, header_id.value, answer) == 2)
+
+
+def test_a_component_offers_examples_that_fit_its_item(run_production, tmp_path: Path) -> None:
+    components = """
+from dataclasses import dataclass
+from iop import BusinessOperation, Message, handler
+
+@dataclass
+class Ask(Message):
+    text: str = "plain"
+
+class Echo(BusinessOperation):
+    @classmethod
+    def examples(cls, settings):
+        return {Ask: {"text": settings["task"]}}
+
+    @handler(Ask)
+    def ask(self, request: Ask):
+        return request
+"""
+    items = (
+        "p.operation('One', c.Echo, settings={'%settings': 'task=fill-mask'})\n"
+        "p.operation('Two', c.Echo, settings={'%settings': 'task=ner'})\np.operation('None', c.Echo)"
+    )
+    director = run_production(components, items)
+    offered = {name: director.request_classes(name)[0].template for name in ("One", "Two", "None")}
+    assert offered == {"One": {"text": "fill-mask"}, "Two": {"text": "ner"}, "None": {"text": "plain"}}

@@ -18,7 +18,7 @@ from irislite.director import Director
 from irislite.errors import StoreError
 from irislite.header import Status
 from irislite.purge import purge
-from runtime.test_director import ask, eventually
+from runtime.asking import ask, eventually
 
 NOBODY = 65534
 SOURCES = Path(__file__).parents[2] / "src" / "python"

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +11,7 @@ from irislite.director import Director
 from irislite.errors import RequestFailed
 from irislite.header import Body, BusinessType, Status
 from irislite.router import Sender
+from runtime.asking import eventually, message_class
 
 COMPONENTS = '''
 from dataclasses import dataclass
@@ -117,7 +117,7 @@ def director(run_production: Callable[..., Director]) -> Director:
 
 
 def ask_name(director: Director) -> str:
-    return next(iter(director.request_classes("Reader"))).name
+    return message_class(director, "Reader")
 
 
 def ask(director: Director, text: str, count: int = 3) -> dict:
@@ -159,10 +159,7 @@ def test_all_polls_go_to_the_member_that_has_the_generator(director: Director) -
         for _ in range(8)
     ]
     for header in headers:
-        deadline = time.monotonic() + 20
-        while (response := director.store.response_to(header.id)) is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        response = eventually(lambda header=header: director.store.response_to(header.id))
         body = json.loads(director.store.body(response.message_body_id).content)
         assert body == {"text": ",".join(map(str, range(20))), "count": 1}
 

@@ -21,3 +21,8 @@ def test_the_picture_shows_every_move() -> None:
         "-->" in line and "[*]" not in line for line in diagram.splitlines()
     )
     assert "Queued --> Delivered" in diagram
+
+
+def test_an_error_ends_a_message_from_the_same_statuses_as_an_answer() -> None:
+    # The store's trigger checks both endings against the one set.
+    assert sources_of(Status.ERROR) == sources_of(Status.COMPLETED)

@@ -1,16 +1,18 @@
 """The settings that every host has: alerts, retries, delays, and those that do nothing and say so."""
 
 import json
-import time
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from irislite import settingspage
 from irislite.director import Director
 from irislite.errors import ProductionError, RequestFailed
 from irislite.eventlog import LogType
 from irislite.header import Status
+from runtime.asking import eventually
 
 COMPONENTS = '''
 import time
@@ -39,9 +41,22 @@ class Worker(BusinessOperation):
             raise ConnectionError("not yet")
         if request.text == "value":
             raise ValueError("a bad value")
+        if request.text == "status":
+            raise RuntimeError("ERROR #6000: no line")
+        if request.text == "locked":
+            if self.count == 1:
+                raise PermissionError("locked")
+            return Ask(text=request.api_key)
+        if request.text == "silent":
+            return None
         if request.text.startswith("sleep "):
             time.sleep(float(request.text[6:]))
         return Ask(text=f"{request.text} {self.count}")
+
+
+class Unready(BusinessOperation):
+    def on_init(self):
+        raise OSError("no network")
 
 
 class Plan(BusinessProcess):
@@ -87,13 +102,6 @@ def texts(director: Director, type: LogType | None = None, config_name: str | No
     return [entry.text for entry in reversed(director.eventlog.newest(200, type, config_name))]
 
 
-def eventually(check: Callable[[], object], timeout_s: float = 8) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not check():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
 def alerts(director: Director) -> list[str]:
     return [text for text in texts(director, LogType.INFO, "Ens.Alert") if text.startswith("alert ")]
 
@@ -107,6 +115,18 @@ def test_an_error_sends_an_alert_in_its_session(run_production, ask) -> None:
     (alert,) = [h for h in director.store.session(failed.value.session_id) if h.target_config_name == "Ens.Alert"]
     assert (alert.source_config_name, alert.message_body_class_name) == ("Worker", "Ens.AlertRequest")
     assert texts(director, LogType.ALERT) == ["ValueError: a bad value"]
+
+
+@pytest.mark.parametrize("alerted", [ALERTED, ""])
+def test_a_start_that_fails_sends_one_alert_whatever_the_pool_size(run_production, alerted: str) -> None:
+    items = 'p.operation("Unready", c.Unready, pool_size=3, settings={"AlertOnError": "1"})\n'
+    director = run_production(COMPONENTS, items + 'p.operation("Quiet", c.Unready)\n' + alerted)
+    eventually(lambda: texts(director, LogType.ALERT))
+    director.flush()
+    assert texts(director, LogType.ALERT) == ["Unready could not be started: OSError: no network"]
+    if alerted:
+        eventually(lambda: alerts(director))
+        assert alerts(director) == ["alert Unready: Unready could not be started: OSError: no network ()"]
 
 
 def test_without_the_setting_there_is_no_alert_and_without_the_item_only_the_log_tells(run_production, ask) -> None:
@@ -183,6 +203,109 @@ def test_a_stop_leaves_a_message_that_waits_for_its_next_try_in_the_queue(run_pr
     eventually(lambda: director.store.header(header.id).status is Status.COMPLETED)
 
 
+def test_a_message_whose_retry_a_stop_interrupts_stays_before_those_that_came_later(run_production, tmp_path) -> None:
+    director = run_production(COMPONENTS, worker(ReplyCodeActions="E=R", RetryInterval="600", FailureTimeout="-1"))
+    director.test_async("Worker", request_class(tmp_path), '{"text": "third"}')
+    eventually(lambda: any("tried again" in text for text in texts(director, LogType.WARNING)))
+    for text in ("a", "b"):
+        last = director.test_async("Worker", request_class(tmp_path), json.dumps({"text": text}))
+    director.apply_settings("Worker", {("Host", "RetryInterval"): "0.02"})
+    eventually(lambda: director.store.header(last.id).status is Status.COMPLETED)
+    director.flush()
+    asked = [text for text in texts(director, LogType.INFO, "Worker") if text.startswith("asked")]
+    assert asked == ["asked third"] * 4 + ["asked a", "asked b"]
+
+
+def test_a_caller_of_a_suspended_message_is_told_at_once(run_production, ask) -> None:
+    director = run_production(COMPONENTS, worker(ReplyCodeActions="E=S"))
+    with pytest.raises(
+        RequestFailed, match=r"was suspended by its ReplyCodeActions after ValueError.*Resubmit"
+    ) as failed:
+        ask(director, "value")
+    (header,) = director.store.session(failed.value.session_id)
+    assert header.status is Status.SUSPENDED
+    director.apply_settings("Worker", {("Host", "ReplyCodeActions"): "E=C"})
+    assert director.messages.resubmit([header.id])[0].done
+    eventually(lambda: director.store.header(header.id).status is Status.COMPLETED)
+
+
+def test_a_message_that_its_item_suspends_keeps_its_secrets(run_production, tmp_path) -> None:
+    director = run_production(COMPONENTS, worker(ReplyCodeActions="E=S"))
+    header = director.test_async("Worker", request_class(tmp_path), '{"text": "locked", "api_key": "sesame"}')
+    eventually(lambda: director.store.header(header.id).status is Status.SUSPENDED)
+    assert "sesame" not in director.store.body(header.message_body_id).content
+    assert director.messages.resubmit([header.id])[0].done
+    eventually(lambda: director.store.response_to(header.id))
+    answer = director.store.body(director.store.response_to(header.id).message_body_id)
+    assert json.loads(answer.content) == {"text": "sesame"}
+
+
+def test_an_item_that_disables_itself_keeps_its_message_first_in_the_queue(run_production, tmp_path) -> None:
+    director = run_production(
+        COMPONENTS,
+        worker(ReplyCodeActions="E<ConnectionError>=RD", RetryInterval="0", FailureTimeout="0", AlertOnError="1"),
+    )
+    ids = [
+        director.test_async("Worker", request_class(tmp_path), json.dumps({"text": text})).id
+        for text in ("sleep 0.3", "offline", "x")
+    ]
+    eventually(lambda: director.item("Worker").state == "disabled")
+    assert [director.store.header(id_).status for id_ in ids] == [Status.COMPLETED, Status.QUEUED, Status.QUEUED]
+    assert director.item("Worker").queue_count == 2
+    (told,) = texts(director, LogType.ALERT)
+    assert told.startswith("Worker is disabled by its ReplyCodeActions after ConnectionRefusedError")
+    director.apply_settings("Worker", {("Host", "ReplyCodeActions"): "E=C"})
+    director.enable_item("Worker", True)
+    eventually(lambda: director.store.header(ids[2]).status is Status.COMPLETED)
+    director.flush()
+    asked = [text for text in texts(director, LogType.INFO, "Worker") if text.startswith("asked")]
+    assert asked == ["asked sleep 0.3", "asked offline", "asked offline", "asked x"]
+
+
+def test_a_caller_of_an_item_that_disables_itself_is_told_and_its_request_stays(run_production, ask) -> None:
+    director = run_production(COMPONENTS, worker(ReplyCodeActions="E=D"))
+    with pytest.raises(RequestFailed, match=r"is disabled by its ReplyCodeActions.*stays first in the queue") as failed:
+        ask(director, "value")
+    assert director.item("Worker").state == "disabled"
+    (header,) = director.store.session(failed.value.session_id)
+    assert header.status is Status.QUEUED
+    director = run_production()  # it stays disabled, and a request whose caller has gone is laid aside
+    assert director.item("Worker").state == "disabled"
+    assert director.store.header(header.id).status is Status.SUSPENDED
+
+
+@pytest.mark.parametrize(
+    ("actions", "text", "status"),
+    [
+        ("E#6000=C", "status", Status.COMPLETED),
+        ("E#6000=C", "value", Status.ERROR),
+        ("E#5002=C", "value", Status.COMPLETED),  # what Python raises has this code on IRIS
+        ("E#5002=C", "status", Status.ERROR),
+        ("(E#6000,E*bad)=S,E=C", "value", Status.SUSPENDED),
+        ("(E#6000,E*bad)=S,E=C", "status", Status.SUSPENDED),
+        ("E=W,E*bad=S", "value", Status.SUSPENDED),  # a warning alone decides nothing
+        ("E=W,E*bad=S", "status", Status.COMPLETED),
+        ("X=F", "silent", Status.ERROR),
+        ("X=S", "silent", Status.SUSPENDED),
+        ("X=W", "silent", Status.COMPLETED),
+        ("E=F", "silent", Status.COMPLETED),
+        ("X=F,E=C", "value", Status.COMPLETED),
+    ],
+)
+def test_codes_say_which_messages_are_meant(run_production, tmp_path, actions: str, text: str, status: Status) -> None:
+    director = run_production(COMPONENTS, worker(ReplyCodeActions=actions))
+    header = director.test_async("Worker", request_class(tmp_path), json.dumps({"text": text}))
+    eventually(lambda: director.store.header(header.id).status not in (Status.QUEUED, Status.DELIVERED))
+    assert director.store.header(header.id).status is status
+
+
+def test_no_reply_is_told_to_the_caller(run_production, ask) -> None:
+    director = run_production(COMPONENTS, worker(ReplyCodeActions="X=RF", RetryInterval="0.02", FailureTimeout="0.05"))
+    with pytest.raises(RequestFailed, match="the component gave no reply"):
+        ask(director, "silent")
+    assert ask(director, "you").startswith("you")
+
+
 @pytest.mark.parametrize(
     ("actions", "status", "level"),
     [("E=S", Status.SUSPENDED, LogType.ERROR), ("E=W", Status.COMPLETED, LogType.WARNING),
@@ -209,8 +332,10 @@ def test_a_throttled_item_handles_everything_in_order(run_production, tmp_path) 
         ("RetryInterval", "soon", "RetryInterval of Worker is 'soon': write a number"),
         ("FailureTimeout", "-2", "or -1"),
         ("AlertOnError", "maybe", "write true or false"),
-        ("ReplyCodeActions", "E=D", "The actions here are"),
-        ("ReplyCodeActions", "E#5001=R", "write E .any error"),
+        ("ReplyCodeActions", "E=Q", "The actions here are"),
+        ("ReplyCodeActions", "E#soon=R", "write E .any error"),
+        ("ReplyCodeActions", "E=F,:?R=R", "HL7"),
+        ("ReplyCodeActions", "(E,:AE)=R", "HL7"),
     ],
 )
 def test_a_bad_value_puts_the_item_in_error(run_production, name: str, text: str, told: str) -> None:
@@ -236,3 +361,51 @@ def test_what_has_no_effect_is_told_and_what_has_one_is_shown(run_production) ->
     assert (shown["RetryInterval"].value, shown["RetryInterval"].default) == (None, 5)
     assert shown["RetryInterval"].description
     assert "RetryInterval" not in {view.name for view in director.settings("Plan")}
+
+
+def test_traces_of_a_component_are_written_whatever_the_setting_says(run_production, ask) -> None:
+    # `iop` writes them straight into the log, as on IRIS: LogTraceEvents is for IRIS's own trace elements.
+    source = COMPONENTS.replace('self.log_info(f"asked', 'self.trace(f"asked')
+    director = run_production(source, worker() + 'p.operation("On", c.Worker, log_trace_events=True)\n')
+    for name in ("Worker", "On"):
+        ask(director, "you", name)
+        eventually(lambda name=name: texts(director, LogType.TRACE, name) == ["asked you"])
+
+
+def test_a_message_whose_retry_a_stop_interrupts_keeps_its_secrets(run_production, tmp_path) -> None:
+    director = run_production(COMPONENTS, worker(ReplyCodeActions="E=R", RetryInterval="600", FailureTimeout="-1"))
+    header = director.test_async("Worker", request_class(tmp_path), '{"text": "locked", "api_key": "sesame"}')
+    eventually(lambda: any("tried again" in text for text in texts(director, LogType.WARNING)))
+    director.enable_item("Worker", False)
+    assert director.messages.suspend([header.id])[0].done
+    assert director.store.header(header.id).status is Status.SUSPENDED
+    director.apply_settings("Worker", {("Host", "RetryInterval"): "0.02"})
+    director.enable_item("Worker", True)
+    assert director.messages.resubmit([header.id])[0].done
+    eventually(lambda: director.store.response_to(header.id))
+    answer = director.store.body(director.store.response_to(header.id).message_body_id)
+    assert json.loads(answer.content) == {"text": "sesame"}
+
+
+def test_a_misspelt_setting_is_told_once_with_what_was_perhaps_meant(run_production, tmp_path) -> None:
+    director = run_production(
+        COMPONENTS,
+        worker(AlertOnEror="1", AlertOnError="0") + 'p.process("Plan", c.Plan, settings={"ThrotleDelay": "1"})\n',
+    )
+    for text in "ab":
+        with pytest.raises(RequestFailed, match="no plan"):
+            director.test("Plan", request_class(tmp_path), json.dumps({"text": text}))
+    eventually(lambda: any("Did you mean 'AlertOnError'?" in text for text in texts(director, LogType.WARNING)))
+    told = [text for text in texts(director, LogType.WARNING) if "The setting ThrotleDelay" in text]
+    assert len(told) == director.item("Plan").pool_size
+    assert told[0].endswith("knows it. Did you mean 'ThrottleDelay'?")
+
+
+def test_nobody_looks_when_no_queue_is_watched_any_more(run_production) -> None:
+    director = run_production(COMPONENTS, worker(QueueCountAlert="5"))
+    assert "irislite-rounds" in {thread.name for thread in threading.enumerate()}
+    configured = director.productions.production("Own.Production")
+    item = settingspage.changed(configured.item("Worker"), {("Host", "QueueCountAlert"): None})
+    director.productions.save(configured.with_item(item))
+    director.update()
+    assert "irislite-rounds" not in {thread.name for thread in threading.enumerate()}

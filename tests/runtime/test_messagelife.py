@@ -10,7 +10,8 @@ from irislite import queues
 from irislite.director import Director
 from irislite.errors import RequestFailed
 from irislite.header import Status
-from runtime.test_director import eventually
+from irislite.router import Address
+from runtime.asking import eventually
 
 BUSY = "sleep 0.5"
 
@@ -69,6 +70,27 @@ def test_a_request_is_resent_edited_and_to_another_target(director: Director, as
     for header_id, target, words in ((response, "", "response"), (10**9, "", "no message"), (first, "X", "no item")):
         (refused,) = director.messages.resend([header_id], target)
         assert not refused.done and words in refused.reason
+
+
+def test_a_request_that_is_purged_meanwhile_is_not_resent(
+    director: Director, ask_later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = ask_later("you")
+    answer_text(director, first)
+    address = director.router.address
+
+    def address_after_a_purge(target: str, waits: bool) -> Address:
+        assert director.housekeeping.purge(0).messages
+        return address(target, waits)
+
+    for content in (None, '{"text": "me"}'):
+        monkeypatch.setattr(director.router, "address", address_after_a_purge)
+        (refused,) = director.messages.resend([first], content=content)
+        assert not refused.done and f"There is no message {first}: it may have been purged." in refused.reason
+        assert director.store.latest(1) == [] and not director.router.queue("Echo").count
+        monkeypatch.undo()
+        first = ask_later("you")
+        answer_text(director, first)
 
 
 def test_a_mask_is_never_resent_for_a_secret(director: Director, ask_later) -> None:
@@ -234,3 +256,32 @@ def test_the_list_keeps_items_and_statuses(director: Director, ask_later, busy: 
         "EXPLAIN QUERY PLAN SELECT id FROM message_header WHERE target_config_name = 'a' ORDER BY id DESC LIMIT 5"
     )
     assert "message_header_target" in plan.fetchone()["detail"]
+
+
+def test_what_cannot_be_done_is_told_with_what_can(director: Director, ask_later, busy: int) -> None:
+    queued, aborted = ask_later("a"), ask_later("b")
+    director.messages.abort([aborted])
+    done = ask_later("c", "Other")
+    answer_text(director, done)
+
+    def reason(act: str, header_id: int) -> str:
+        return getattr(director.messages, act)([header_id])[0].reason.partition(": ")[2]
+
+    assert reason("resubmit", queued) == "it waits in its queue; suspend it first."
+    assert {reason(act, done) for act in ("resubmit", "suspend", "discard")} == {"it is finished; resend it."}
+    assert reason("discard", aborted) == "it is given up already; resend it if needed."
+    director.messages.suspend([queued])
+    assert reason("suspend", queued) == "it is laid aside already; resubmit or discard it."
+
+
+def test_a_queue_whose_items_class_becomes_a_duplex_one_hands_everything_out_once(
+    director: Director, ask_later, busy: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queues, "WINDOW", 2)
+    sent = [ask_later("key", api_key=f"sesame {number}") for number in range(6)]  # the last ones are in the store alone
+    changed = director.router.session_queue("Echo")
+    assert changed is director.router.queue("Echo") and busy in changed.claimed
+    sent.append(ask_later("key", api_key="sesame 6"))
+    assert [answer_text(director, header_id) for header_id in sent] == [f"sesame {number}" for number in range(7)]
+    eventually(lambda: not changed.claimed)
+    assert changed.count == 0 and director.item("Echo").processed == len(sent) + 1

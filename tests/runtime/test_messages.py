@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +11,8 @@ from irislite.errors import NotSupported, RequestFailed
 from irislite.header import Body
 from irislite.testpage import TESTER
 from irislite.views import ItemState
+from runtime import asking
+from runtime.asking import eventually
 
 COMPONENTS = '''
 from dataclasses import dataclass, field
@@ -139,12 +140,11 @@ def director(run_production: Callable[..., Director]) -> Director:
 
 
 def ask_name(director: Director) -> str:
-    return next(iter(director.request_classes("Sender"))).name
+    return asking.message_class(director, "Sender")
 
 
 def ask(director: Director, text: str) -> str:
-    body = director.test("Sender", ask_name(director), json.dumps({"text": text}), timeout_s=20).body
-    return json.loads(body)["text"]
+    return asking.ask(director, ask_name(director), text, "Sender", timeout_s=20)["text"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -159,15 +159,10 @@ def test_every_message_is_read_again_after_a_restart(
     name = ask_name(director)
     director.test_async("Later", name, '{"text": "hold"}')  # the others wait behind it when the runtime is closed
     headers = {kind: director.test_async("Sender", name, json.dumps({"text": f"{kind} later"})) for kind in KINDS}
-    deadline = time.monotonic() + 20
-    while director.router.queue("Later").count < len(KINDS):
-        assert time.monotonic() < deadline, "the requests were not sent in time"
-        time.sleep(0.01)
+    eventually(lambda: director.router.queue("Later").count >= len(KINDS))
     director = run_production()
     for kind, header in headers.items():
-        while (response := director.store.response_to(header.id)) is None:
-            assert time.monotonic() < deadline, kind
-            time.sleep(0.01)
+        response = eventually(lambda header=header: director.store.response_to(header.id))
         assert json.loads(director.store.body(response.message_body_id).content) == {"text": "same"}, kind
 
 

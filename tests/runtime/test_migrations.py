@@ -14,7 +14,7 @@ from irislite.director import Director
 from irislite.errors import StoreError
 from irislite.header import Status
 from irislite.migrations import migrate
-from runtime.test_director import ask, eventually
+from runtime.asking import ask, eventually
 from runtime.version_1 import SCHEMA, make_store
 
 BEFORE = ("CREATE TABLE a (x INTEGER);",)
@@ -140,3 +140,4 @@ def test_the_database_itself_migrates_when_it_is_opened(tmp_path: Path, monkeypa
     opened = Database(tmp_path)
     assert "later" in tables(opened.reader())
     opened.close()
+    assert list(tmp_path.glob("*.bak"))

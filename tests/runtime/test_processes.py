@@ -1,11 +1,6 @@
 """Business processes and what every host can send: state that survives, completion, replies, many at a time."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,8 +11,10 @@ import pytest
 from irislite.director import Director
 from irislite.errors import RequestFailed
 from irislite.header import Header, MessageType
+from runtime import asking
+from runtime.asking import answer_text as answer
+from runtime.asking import eventually, kill_when
 
-SOURCES = Path(__file__).parents[2] / "src" / "python"
 COMPONENTS = '''
 import asyncio
 import os
@@ -165,7 +162,7 @@ def director(run_production: Callable[..., Director]) -> Director:
 
 
 def ask_name(director: Director) -> str:
-    return next(iter(director.request_classes("Keeper"))).name
+    return asking.message_class(director, "Keeper")
 
 
 def send(director: Director, target: str, text: str) -> Header:
@@ -173,17 +170,7 @@ def send(director: Director, target: str, text: str) -> Header:
 
 
 def ask(director: Director, target: str, text: str) -> str:
-    body = director.test(target, ask_name(director), json.dumps({"text": text}), timeout_s=20).body
-    return json.loads(body)["text"]
-
-
-def answer(director: Director, header_id: int) -> str:
-    deadline = time.monotonic() + 20
-    while (response := director.store.response_to(header_id)) is None:
-        assert time.monotonic() < deadline, "no answer came"
-        time.sleep(0.01)
-    assert not response.is_error, response.error_text
-    return json.loads(director.store.body(response.message_body_id).content)["text"]
+    return asking.ask(director, ask_name(director), text, target, timeout_s=20)["text"]
 
 
 @pytest.mark.parametrize("target", ["Keeper", "KeepingActor"])
@@ -196,8 +183,7 @@ def test_a_restart_in_the_middle_of_a_call_loses_nothing_that_is_persistent(
     director: Director, run_production: Callable[..., Director], target: str
 ) -> None:
     header = send(director, target, "sleep 0.5")
-    while not director.router.queue("Echo").claimed:
-        time.sleep(0.01)
+    eventually(lambda: director.router.queue("Echo").claimed)
     director = run_production()
     said = answer(director, header.id)
     # The first answer may have come before the stop was through.
@@ -212,8 +198,7 @@ def test_a_process_remembers_its_attributes_while_the_runtime_goes_on(director: 
 
 def test_new_settings_make_a_new_component(director: Director) -> None:
     header = send(director, "Keeper", "sleep 0.5")
-    while not director.router.queue("Echo").claimed:
-        time.sleep(0.01)
+    eventually(lambda: director.router.queue("Echo").claimed)
     director.restart_item("Keeper")
     assert "first=SLEEP 0.5 new" in answer(director, header.id)
 
@@ -221,27 +206,9 @@ def test_new_settings_make_a_new_component(director: Director) -> None:
 def test_a_reply_is_the_only_answer(director: Director) -> None:
     header = send(director, "Replier", "x")
     assert answer(director, header.id) == "at once"
-    deadline = time.monotonic() + 10
-    while director.store.has_open_processes("Replier"):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    eventually(lambda: not director.store.has_open_processes("Replier"))
     session = director.store.session(header.session_id)
     assert sum(h.source_config_name == "Replier" and h.type is MessageType.RESPONSE for h in session) == 1
-
-
-CRASHING = """
-import sys, time
-from pathlib import Path
-from irislite.director import Director
-director = Director(Path(sys.argv[1]) / "home")
-director.load(Path(sys.argv[1]) / "own_production.py")
-director.start()
-header = director.test_async("Replier", sys.argv[2], '{"text": "x"}')
-while director.store.response_to(header.id) is None:
-    time.sleep(0.005)
-print(header.id, flush=True)
-time.sleep(60)
-"""
 
 
 def test_a_request_that_comes_again_after_a_crash_is_not_answered_twice(
@@ -249,20 +216,10 @@ def test_a_request_that_comes_again_after_a_crash_is_not_answered_twice(
 ) -> None:
     name = ask_name(director)
     director.close()
-    process = subprocess.Popen(
-        [sys.executable, "-c", CRASHING, str(tmp_path), name],
-        env={**os.environ, "PYTHONPATH": str(SOURCES), "HANG": "1"}, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    header_id = int(process.stdout.readline())
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    header_id = kill_when("director.store.response_to(header.id)", tmp_path, "Replier", name, "x", HANG="1")
     director = run_production()
-    deadline = time.monotonic() + 10
-    while not any(h.target_config_name == "Echo" for h in director.store.session(header_id)) or (
-        director.store.has_open_processes("Replier")
-    ):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    eventually(lambda: any(h.target_config_name == "Echo" for h in director.store.session(header_id)))
+    eventually(lambda: not director.store.has_open_processes("Replier"))
     answers = [h for h in director.store.session(header_id)
                if h.source_config_name == "Replier" and h.type is MessageType.RESPONSE]  # fmt: skip
     assert len(answers) == 1

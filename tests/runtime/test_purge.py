@@ -15,15 +15,18 @@ import pytest
 
 from irislite import cli
 from irislite import purge as purging
+from irislite.backup import backup
 from irislite.beside import Beside
 from irislite.database import MIGRATIONS, Database
 from irislite.director import Director
 from irislite.errors import BadRequest, StoreError
-from irislite.header import Status
+from irislite.header import Body, Draft, Status
 from irislite.housekeeping import purge_days
-from irislite.purge import HIGHEST_ID, purge
+from irislite.migrations import rebuild
+from irislite.purge import purge
 from irislite.size import measure
-from runtime.test_director import ask, eventually
+from irislite.store import Store
+from runtime.asking import ask, eventually
 
 FINISHED = (Status.DISCARDED, Status.ABORTED, Status.ERROR, Status.COMPLETED)
 
@@ -39,8 +42,7 @@ class Messages:
         """One message; its id. `body` None makes one of its own, 0 is none."""
 
         def apply(connection: sqlite3.Connection) -> int:
-            highest = "SELECT max(ifnull((SELECT max(id) FROM message_header), 0), ?)"
-            id_ = connection.execute(highest, (self.highest(connection),)).fetchone()[0] + 1
+            id_ = self.highest(connection) + 1
             own = id_ if body is None else body
             if body is None:
                 connection.execute("INSERT INTO message_body VALUES (?, 'IOP.Message', 'm.Ask', ?)", (id_, content))
@@ -58,8 +60,9 @@ class Messages:
         return self.database.write(apply)
 
     def highest(self, connection: sqlite3.Connection) -> int:
-        row = connection.execute("SELECT value FROM keep WHERE name = ?", (HIGHEST_ID,)).fetchone()
-        return int(row[0]) if row else 0
+        """The highest id that was ever given, which SQLite remembers for itself (AUTOINCREMENT)."""
+        names = "('message_header', 'message_body')"
+        return connection.execute(f"SELECT max(seq) FROM sqlite_sequence WHERE name IN {names}").fetchone()[0] or 0
 
     def log(self, days: float) -> None:
         self.database.write(
@@ -204,14 +207,21 @@ def test_an_id_is_never_given_twice(tmp_path: Path) -> None:
     messages.add(9)
     newest = messages.add(8)
     purge(database, 1)
-    assert messages.ids() == []
+    assert messages.ids() == messages.ids("message_body") == []
     assert messages.highest(database.reader()) == newest
-    database.write(lambda c: c.execute("UPDATE keep SET value = '1000' WHERE name = ?", (HIGHEST_ID,)))
     messages.add(7, body=0)
-    database.write(lambda c: c.execute("UPDATE message_header SET id = 7, session_id = 7"))
+    database.write(lambda c: c.execute("UPDATE message_header SET id = 1, session_id = 1"))
     assert purge(database, 1).messages == 1
-    assert messages.highest(database.reader()) == 1000  # it is never lowered
+    assert messages.highest(database.reader()) == newest + 1  # it is never lowered
     database.close()
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as connection:
+        rebuild(connection)  # as `irislite compact` does
+    backup(tmp_path / "home", tmp_path / "kept")
+    for home in (tmp_path / "home", tmp_path / "kept"):
+        database = Database(home, "NORMAL")
+        (entry,) = Store(database).accept([Draft("B", "B", "A", Body("IOP.Message", "m.Ask", "{}"))]).wait()
+        assert (entry.header.id, entry.header.message_body_id) == (newest + 2, newest + 2)
+        database.close()
 
 
 def test_old_log_entries_go_but_for_the_newest(messages: Messages) -> None:
@@ -263,10 +273,15 @@ def test_an_age_that_is_none_is_refused(messages: Messages, days: float) -> None
         purge(messages.database, days)
 
 
-def test_a_purge_gives_its_space_back_where_the_file_was_made_for_it(messages: Messages) -> None:
-    with closing(sqlite3.connect(messages.database.path, isolation_level=None)) as connection:
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+def make_anew(database: Database, auto_vacuum: str) -> None:
+    """Write the file as one that gives free pages back, or keeps them."""
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA auto_vacuum = {auto_vacuum}")
         connection.execute("VACUUM")
+
+
+def test_a_purge_gives_its_space_back_where_the_file_was_made_for_it(messages: Messages) -> None:
+    make_anew(messages.database, "INCREMENTAL")
     for _ in range(30):
         messages.add(60, content="x" * 50_000)
     newest = messages.add(1)
@@ -281,9 +296,7 @@ def test_a_purge_gives_its_space_back_where_the_file_was_made_for_it(messages: M
 
 
 def test_space_that_stays_in_the_file_is_told_and_filled_again(messages: Messages) -> None:
-    with closing(sqlite3.connect(messages.database.path, isolation_level=None)) as connection:
-        connection.execute("PRAGMA auto_vacuum = NONE")
-        connection.execute("VACUUM")
+    make_anew(messages.database, "NONE")
     for _ in range(10):
         messages.add(60, content="x" * 50_000)
     assert purge(messages.database, 30).freed_bytes == 0

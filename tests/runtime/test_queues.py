@@ -1,5 +1,6 @@
 """Order, claims, and queues longer than memory."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,19 @@ def test_a_claim_is_known_until_it_is_released(store: Store) -> None:
     assert not queue.claimed
 
 
+def test_what_is_put_back_first_is_taken_next(store: Store, monkeypatch) -> None:
+    monkeypatch.setattr(queues, "WINDOW", 2)
+    queue = Queue("Item", store.queued, {})
+    ids = fill(store, queue, [Priority.ASYNC] * 5)
+    taken = [queue.take(0) for _ in range(3)]
+    queue.put_back(taken[2], first=True)
+    queue.put_back(taken[1])
+    queue.put_back(taken[0], first=True)
+    assert queue.count == 5
+    assert take_all(queue)[:2] == [ids[0], ids[2]]
+    assert not queue.claimed
+
+
 def test_a_queue_longer_than_its_window_keeps_order_and_loses_nothing(store: Store, monkeypatch) -> None:
     monkeypatch.setattr(queues, "WINDOW", 7)
     queue = Queue("Item", store.queued, {})
@@ -62,7 +76,7 @@ def test_a_queue_longer_than_its_window_keeps_order_and_loses_nothing(store: Sto
 def test_what_an_earlier_run_left_comes_first(store: Store) -> None:
     before = Queue("Item", store.queued, {})
     old = fill(store, before, [Priority.ASYNC] * 3)
-    queue = Queue("Item", store.queued, store.queued_counts()["Item"])
+    queue = Queue("Item", store.queued, store.queued_counts()["Item"], old[-1])
     new = fill(store, queue, [Priority.ASYNC] * 2)
     assert queue.count == 5
     assert take_all(queue) == old + new
@@ -75,3 +89,44 @@ def test_a_large_body_is_not_kept_in_memory(store: Store) -> None:
     entry = queue.take(0)
     assert entry.body is None
     assert store.body(entry.header.message_body_id) == body
+
+
+def test_what_is_committed_and_not_put_yet_keeps_its_secrets(store: Store, monkeypatch) -> None:
+    monkeypatch.setattr(queues, "WINDOW", 2)
+    queue = Queue("Item", store.queued, {})
+    fill(store, queue, [Priority.ASYNC] * 3)
+    secret = Body("IOP.Message", "a.B", '{"api_key": "open sesame"}')
+    held: list[Entry] = []
+    store.accept([Draft("Item", "Item", "me", secret)], held.extend).wait()
+    assert len(take_all(queue)) == 3  # another member reads the store before the committing thread has put it
+    queue.put(held[0])
+    entry = queue.take(0)
+    assert entry.body == secret
+    assert queue.take(0) is None
+
+
+def test_secrets_outlive_a_claim_that_is_given_back(store: Store) -> None:
+    queue = Queue("Item", store.queued, {})
+    secret = Body("IOP.Message", "a.B", '{"api_key": "open sesame"}')
+    store.accept([Draft("Item", "Item", "me", secret)], lambda entries: [queue.put(e) for e in entries]).wait()
+    queue.put_back(queue.take(0))
+    header = store.latest(1)[0]
+    assert queue.remove(header) == Entry(header, secret, True)
+
+
+def test_members_that_nap_leave_nothing_behind(store: Store) -> None:
+    queue = Queue("Item", store.queued, {})
+    taken: list[int] = []
+
+    def idle() -> None:
+        entry = queue.take(30)
+        taken.append(entry.header.id)
+
+    other = threading.Thread(target=idle)
+    other.start()
+    napper = threading.Thread(target=lambda: taken.append(queue.take(0.2, naps=True).header.id))
+    napper.start()
+    ids = fill(store, queue, [Priority.ASYNC] * 2)
+    napper.join(20)
+    other.join(20)
+    assert sorted(taken) == ids

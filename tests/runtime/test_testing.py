@@ -3,12 +3,24 @@
 import re
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import iop
 import pytest
-from iop import BusinessOperation, BusinessProcess, BusinessService, Message, PydanticMessage, handler, setting
+from iop import (
+    BusinessOperation,
+    BusinessProcess,
+    BusinessService,
+    DuplexProcess,
+    DuplexService,
+    Message,
+    PydanticMessage,
+    handler,
+    setting,
+)
 
 from irislite.errors import BadRequest, ProductionError, RequestFailed, RequestTimeout, UnknownItem
 from irislite.pytest_plugin import production  # noqa: F401 - the fixture under test
@@ -51,6 +63,27 @@ class Chain(BusinessProcess):
 class Door(BusinessService):
     def on_process_input(self, text):
         return self.send_request_sync("Echo", Ask(text))
+
+
+class Feed(DuplexService):
+    """Sends its documents in one private session that it never ends."""
+
+    documents: ClassVar[list[Ask]] = []
+
+    @staticmethod
+    def get_adapter_type() -> str:
+        return "Ens.InboundAdapter"
+
+    def on_process_input(self, _: object) -> None:
+        if self.documents:
+            self.send_document_to_process(self.documents.pop(0))
+
+
+class Reader(DuplexProcess):
+    read: ClassVar[list[str]] = []
+
+    def on_document(self, _source: str, document: Ask) -> None:
+        self.read.append(document.text)
 
 
 class Broken(BusinessOperation):
@@ -282,3 +315,23 @@ def run_python(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
     )
+
+
+def test_a_process_that_waits_for_the_next_document_is_idle(production) -> None:
+    hosted = production(
+        {"Feed": Feed, "Reader": Reader}, settings={"Feed": {"DuplexTargetConfigName": "Reader", "CallInterval": 0.01}}
+    )
+    Feed.documents.extend([Ask("a"), Ask("b")])
+    while Feed.documents or len(Reader.read) < 2:
+        time.sleep(0.005)
+    hosted.wait_idle()
+    assert Reader.read == ["a", "b"] and hosted.trace[-1].status == "Deferred"
+
+
+def test_a_misspelt_setting_is_refused(production) -> None:
+    with pytest.raises(ProductionError, match=r"Echo has no setting 'greting'\. Did you mean 'greeting'"):
+        production([Echo], settings={"Echo": {"greting": "Bye"}})
+    hosted = production([Echo], settings={"Echo": {"%settings": "greting=Bye", "AlertOnError": True}})
+    with pytest.raises(ProductionError, match=r"no setting 'AlertOnEror'\. Did you mean 'AlertOnError'"):
+        hosted.override("Echo", {"AlertOnEror": True})
+    assert hosted.send("Echo", Ask("you")).text == "Hello you"

@@ -1,10 +1,6 @@
 """Timers of business processes: they fire, limit a wait, survive a restart and a crash, and hold nobody up."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +11,10 @@ from irislite.alarm import seconds_of
 from irislite.director import Director
 from irislite.errors import BadRequest, RequestFailed
 from irislite.header import Header, MessageType, Status
+from runtime import asking
+from runtime.asking import answer_text as answer
+from runtime.asking import eventually, kill_when
 
-SOURCES = Path(__file__).parents[2] / "src" / "python"
 COMPONENTS = '''
 from dataclasses import dataclass
 import time
@@ -89,24 +87,15 @@ def director(run_production: Callable[..., Director]) -> Director:
 
 
 def ask_name(director: Director) -> str:
-    return next(iter(director.request_classes("Waiter"))).name
+    return asking.message_class(director, "Waiter")
 
 
 def ask(director: Director, text: str, target: str = "Waiter") -> str:
-    body = director.test(target, ask_name(director), json.dumps({"text": text}), timeout_s=10).body
-    return json.loads(body)["text"]
+    return asking.ask(director, ask_name(director), text, target, timeout_s=10)["text"]
 
 
 def send(director: Director, text: str) -> Header:
     return director.test_async("Waiter", ask_name(director), json.dumps({"text": text}))
-
-
-def answer(director: Director, header_id: int, timeout_s: float = 10) -> str:
-    deadline = time.monotonic() + timeout_s
-    while (response := director.store.response_to(header_id)) is None:
-        assert time.monotonic() < deadline, "no answer came"
-        time.sleep(0.01)
-    return json.loads(director.store.body(response.message_body_id).content)["text"]
 
 
 def alarms(director: Director, session_id: int) -> list[Header]:
@@ -147,11 +136,10 @@ def test_a_timer_that_fires_lets_the_other_answers_come(director: Director) -> N
 def test_a_process_can_stop_waiting_when_its_timer_fires(director: Director) -> None:
     header = send(director, "call 0.3 0.01 enough")
     assert answer(director, header.id) == "bell AlarmResponse,"
-    deadline = time.monotonic() + 10
-    while not (late := [h for h in director.store.session(header.session_id)
-                        if h.source_config_name == "Slow" and h.status is not Status.QUEUED]):  # fmt: skip
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    late = eventually(
+        lambda: [h for h in director.store.session(header.session_id)
+                 if h.source_config_name == "Slow" and h.status is not Status.QUEUED]
+    )  # fmt: skip
     assert late[0].status is Status.DISCARDED
 
 
@@ -208,29 +196,9 @@ def test_a_timer_that_is_overdue_after_a_restart_fires_at_once(
     assert {answer(director, header.id) for header in headers} == {"bell AlarmResponse,"}
 
 
-CRASHING = """
-import sys, time
-from pathlib import Path
-from irislite.director import Director
-director = Director(Path(sys.argv[1]) / "home")
-director.load(Path(sys.argv[1]) / "own_production.py")
-director.start()
-header = director.test_async("Waiter", sys.argv[2], '{"text": "timer 1"}')
-while not [h for h in director.store.session(header.session_id) if h.target_config_name == "Ens.Alarm"]:
-    time.sleep(0.005)
-print(header.id, flush=True)
-time.sleep(60)
-"""
-
-
 def test_a_timer_survives_a_crash(director: Director, run_production: Callable[..., Director], tmp_path: Path) -> None:
     name = ask_name(director)
     director.close()
-    process = subprocess.Popen(
-        [sys.executable, "-c", CRASHING, str(tmp_path), name],
-        env={**os.environ, "PYTHONPATH": str(SOURCES)}, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    header_id = int(process.stdout.readline())
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    is_set = "any(h.target_config_name == 'Ens.Alarm' for h in director.store.session(header.session_id))"
+    header_id = kill_when(is_set, tmp_path, "Waiter", name, "timer 1")
     assert answer(run_production(), header_id) == "bell AlarmResponse,"

@@ -1,4 +1,4 @@
-"""A store as the first version of the runtime made it: its schema, and a few messages of every kind."""
+"""A store as the first version of the runtime made it: a copy of its schema, meant to stay, and some messages."""
 
 import json
 import sqlite3

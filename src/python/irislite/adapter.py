@@ -3,10 +3,10 @@
 import time
 from typing import Any
 
+from irislite import itemsettings
 from irislite.bridge import components
 from irislite.bridge.handles import Handle, InboundHandle, OutboundHandle
 from irislite.config import Item
-from irislite.errors import ProductionError
 
 
 class Adapter:
@@ -18,7 +18,7 @@ class Adapter:
 
     def __init__(self, adapter_class: Any, item: Item, host: Handle) -> None:
         self._class = adapter_class
-        self._keepalive_s = _keepalive_s(item)
+        self._keepalive_s = itemsettings.keepalive_interval_s(item)
         self._last_used = time.monotonic()
         self.handle = (InboundHandle if components.is_inbound(adapter_class) else OutboundHandle)(host)
         self.instance: Any = components.build(adapter_class)
@@ -38,14 +38,3 @@ class Adapter:
     def is_due(self) -> bool:
         """Whether the host was idle for `KeepaliveInterval` seconds (0: never)."""
         return 0 < self._keepalive_s <= time.monotonic() - self._last_used
-
-
-def _keepalive_s(item: Item) -> float:
-    text = item.setting("KeepaliveInterval", "Adapter") or "0"
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < 1e9:
-        raise ProductionError(f"KeepaliveInterval of {item.name} is {text!r}: set it to seconds, 0 for never.")
-    return seconds

@@ -14,10 +14,9 @@ from irislite.errors import BadRequest, IllegalMove, IrisliteError, UnknownSessi
 from irislite.eventlog import EventLog, LogType
 from irislite.header import Body, BusinessType, Status
 from irislite.queues import Queue
-from irislite.router import Address, Router
+from irislite.router import ALARM, Address, Router
 from irislite.store import Entry, Store
 
-ALARM = "Ens.Alarm"  # the target of a timer's request, and its queue
 ANSWER = Body("Ens.AlarmResponse", "Ens.AlarmResponse", "{}")
 LOOK_UP_S = 60.0  # the longest wait at a time: the clock may be set meanwhile
 RETRY_S = 1.0  # before timers are tried again whose answers could not be written

@@ -2,14 +2,13 @@
 
 import json
 import sqlite3
-import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from irislite.context import Context, current
 from irislite.errors import IrisliteError, ItemNotRunning, UnknownItem
 from irislite.eventlog import EventLog, LogType
-from irislite.header import Body, BusinessType, Header, Priority
+from irislite.header import Body, BusinessType, Header
 from irislite.itemsettings import HostSettings
 from irislite.queues import Queue
 from irislite.router import Router, Sender
@@ -17,9 +16,7 @@ from irislite.store import Store, now
 
 ALERT = "Ens.Alert"  # the item that gets alerts, if the production has one
 ALERT_REQUEST = "Ens.AlertRequest"
-PERIOD_S = 1.0
 FALLEN = 0.8  # of a limit: below it a queue may raise the next alert
-LOOK_AHEAD = 100  # messages of the actors' shared queue among which an item's oldest is looked for
 
 
 class Alerts:
@@ -69,36 +66,27 @@ class Watched:
 
 
 class QueueWatch:
-    """Looks at the queues of items with queue alerts, now and then, in a thread of its own."""
+    """Looks at the queues of items with queue alerts."""
 
     def __init__(self, alerts: Alerts, store: Store) -> None:
         self._alerts = alerts
         self._store = store
         self._watched: list[Watched] = []
         self._told: set[tuple[str, str]] = set()  # (item, which limit) above which it still is
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
 
     def watch(self, watched: list[Watched]) -> None:
-        """Watch these from now on; without any there is no thread."""
+        """Look at these from now on."""
         self._watched = watched
-        if watched and self._thread is None:
-            self._stopping.clear()
-            self._thread = threading.Thread(target=self._run, name="irislite-queue-watch", daemon=True)
-            self._thread.start()
 
-    def stop(self) -> None:
-        """Watch nothing any more, and forget what was told."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-        self._thread, self._watched = None, []
+    def forget(self) -> None:
+        """Look at nothing any more, and forget what was told."""
+        self._watched = []
         self._told.clear()
 
-    def _run(self) -> None:
-        while not self._stopping.wait(PERIOD_S):
-            for each in self._watched:
-                self._look_at(each)
+    def look(self) -> None:
+        """Look at each queue, and send the alerts that are due."""
+        for each in self._watched:
+            self._look_at(each)
 
     def _look_at(self, each: Watched) -> None:
         name, settings = each.config_name, each.settings
@@ -127,17 +115,9 @@ class QueueWatch:
     def _oldest(self, each: Watched) -> Header | None:
         """The message that an item has had for longest: its status is Queued until it is done."""
         try:
-            found = [
-                entry.header
-                for priority in Priority
-                for entry in self._store.queued(
-                    each.queue.name, priority, 0, LOOK_AHEAD if each.queue.name != each.config_name else 1
-                )
-                if entry.header.target_config_name == each.config_name
-            ]
-        except (IrisliteError, sqlite3.Error):  # the store tells of it; the next look may do better
+            return self._store.oldest(each.queue.name, each.config_name)
+        except IrisliteError:  # the store tells of it; the next look may do better
             return None
-        return min(found, default=None, key=lambda header: header.id)
 
 
 def _age_s(header: Header) -> float:

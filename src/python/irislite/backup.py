@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from irislite.errors import StoreError
+from irislite.folder import MESSAGES, TABLES, messages_in
+from irislite.units import shown
 
-MESSAGES, TABLES = "messages.db", "tables.db"
 FILES = (MESSAGES, TABLES)
 BACKUPS = "backups"  # below the data folder: those that were asked for without a place
 
@@ -25,7 +26,7 @@ class BackupReport:
     files: dict[str, int]
 
     def __str__(self) -> str:
-        files = ", ".join(f"{name} {size / 1e6:,.1f} MB" for name, size in self.files.items())
+        files = ", ".join(f"{name} {shown(size)}" for name, size in self.files.items())
         return f"Backed up to {self.path}: {files}. It was read back and is whole."
 
 
@@ -37,8 +38,7 @@ def backup(home: Path, target: Path, force: bool = False) -> BackupReport:
     else. Raises `StoreError`; then nothing has changed.
     """
     target = target.absolute()
-    if not (home / MESSAGES).is_file():
-        raise StoreError(f"There is no data in {home}: name the data folder with --home, or in IRISLITE_HOME.")
+    messages_in(home)
     _refuse(target, force)
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -116,7 +116,7 @@ def _refuse(target: Path, force: bool) -> None:
     if target.is_dir():
         names = {path.name for path in target.iterdir()}
         if MESSAGES not in names or names - set(FILES):
-            raise StoreError(f"{target} is a folder with other things in it: name a new one, as in {target}/today.")
+            raise StoreError(f"{target} is a folder with other things in it: name a new one, as in {target / 'today'}.")
     elif not _is_archive(target) or not zipfile.is_zipfile(target):
         raise StoreError(f"{target} is a file that is no backup: name a new folder, or a file that ends in .zip.")
     if not force:

@@ -8,6 +8,7 @@ from typing import Any
 
 from irislite.database import MIGRATIONS
 from irislite.errors import StoreError
+from irislite.folder import messages_in
 
 PATIENCE_S = 60.0  # how long a transaction waits for another's end
 LONGEST_PAUSE_S = 0.2  # between two of its own
@@ -20,9 +21,7 @@ class Beside:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "messages.db"
-        if not self.path.is_file():
-            raise StoreError(f"There is no data in {folder}: name the data folder with --home, or in IRISLITE_HOME.")
+        self.path = messages_in(folder)
         try:
             self._connection = sqlite3.connect(
                 f"{self.path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=PATIENCE_S

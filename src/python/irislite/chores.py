@@ -1,4 +1,4 @@
-"""The commands that look after a data folder: purge, size, backup, restore, compact."""
+"""The commands that work on a data folder: trace, purge, size, backup, restore, compact."""
 
 import argparse
 import sqlite3
@@ -7,21 +7,28 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from irislite.backup import MESSAGES, backup
+from irislite.backup import backup
 from irislite.beside import Beside
 from irislite.errors import StoreError
-from irislite.folder import lock
+from irislite.folder import lock, messages_in
 from irislite.migrations import rebuild
 from irislite.purge import Progress, PurgeReport, purge
 from irislite.restore import restore
 from irislite.size import measure
+from irislite.transcript import transcript
+from irislite.units import shown
 
-COMMANDS = ("purge", "size", "backup", "restore", "compact")
 _SHOW_EVERY_S = 0.5
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> list[argparse.ArgumentParser]:
     """Add the commands. Returns their parsers: each takes a data folder."""
+    trace_command = commands.add_parser(
+        "trace",
+        help="print the messages of a session",
+        description="Print the messages of a session in order, with what they carry. Works beside a running server.",
+    )
+    trace_command.add_argument("session", type=int, help="the session's number")
     purge_command = commands.add_parser("purge", help="delete old finished messages; works beside a running server")
     purge_command.add_argument("--days", type=float, required=True, metavar="N", help="older than so many days")
     purge_command.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
@@ -34,7 +41,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     compact_command = commands.add_parser(
         "compact", help="write messages.db anew, without free space; the server must stop"
     )
-    return [purge_command, size_command, backup_command, restore_command, compact_command]
+    return [trace_command, purge_command, size_command, backup_command, restore_command, compact_command]
 
 
 def run(options: argparse.Namespace, home: Path) -> None:
@@ -54,16 +61,16 @@ def _done(options: argparse.Namespace, home: Path) -> object:
     if options.command == "compact":
         return compact(home)
     with closing(Beside(home)) as messages:
+        if options.command == "trace":
+            return transcript(messages, options.session)
         if options.command == "size":
             return measure(messages)
-        return purge(messages, options.days, options.dry_run, _shown())
+        return purge(messages, options.days, options.dry_run, _progress())
 
 
 def compact(home: Path) -> str:
     """Write the messages' file anew, as small as it can be. Raises `DataFolderInUse` while a server runs on it."""
-    path = home / MESSAGES
-    if not path.is_file():
-        raise StoreError(f"There is no data in {home}: name the data folder with --home, or in IRISLITE_HOME.")
+    path = messages_in(home)
     with lock(home):
         before = path.stat().st_size
         try:
@@ -73,10 +80,10 @@ def compact(home: Path) -> str:
             raise StoreError(
                 f"{path} could not be written anew: {error}. It is as it was. Is there as much free disk as it takes?"
             ) from error
-    return f"{path} took {before / 1e6:,.1f} MB and takes {path.stat().st_size / 1e6:,.1f} MB."
+    return f"{path} took {shown(before)} and takes {shown(path.stat().st_size)}."
 
 
-def _shown() -> Progress:
+def _progress() -> Progress:
     """Progress on the terminal, now and then."""
     shown_at = 0.0
 

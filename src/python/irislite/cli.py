@@ -1,9 +1,7 @@
-"""The command line: `irislite run`, `irislite load`, `irislite trace`, and what `chores` adds."""
+"""The command line: `irislite run`, `irislite load`, and what `chores` adds."""
 
 import argparse
-import json
 import os
-import sqlite3
 import sys
 import time
 import warnings
@@ -12,6 +10,7 @@ from pathlib import Path
 
 from irislite import chores
 from irislite.errors import IrisliteError
+from irislite.folder import lock
 
 DEFAULT_PORT = 52795
 DEFAULT_HOST = "127.0.0.1"
@@ -77,8 +76,15 @@ def run(file: Path, ready: Callable[[str], None] = lambda url: None) -> None:
     # NiceGUI looks at every object of the process while it mounts; torch's deprecated ones warn at a look.
     warnings.filterwarnings("ignore", category=FutureWarning, module="nicegui")
     host, port = address()
-    listening = listen(host, port)  # first of all: a port that is taken is told at once
+    if not file.is_file():
+        raise IrisliteError(f"There is no file {file}: name a settings or production file.")
     days, home = purge_days(), home_of(file)
+    try:
+        listening = listen(host, port)  # first of all: a port that is taken is told at once
+    except IrisliteError:
+        if home.is_dir():
+            lock(home).close()  # taken by a server on this very folder: another port would not help
+        raise
     director = Director(home, os.environ.get("IRISLITE_SYNCHRONOUS", "FULL"), echo=_echo)
     try:
         accounts = Accounts.open(home, os.environ.get("IRISUSERNAME"), os.environ.get("IRISPASSWORD"))
@@ -93,8 +99,8 @@ def run(file: Path, ready: Callable[[str], None] = lambda url: None) -> None:
             print(f"\n  {production} is {director.status()['status']}.\n")
             print(f"  Portal    {url}{PORTAL_PATH.format(production=production)}")
             print(f"  REST      {url}/api/iop      (IOP_URL={url} for the iop command line)")
-            print(f"  Sign in   {accounts.username}", end="")
-            print(f" / {accounts.made}   (kept in {home / 'password'})" if accounts.made else "")
+            kept = "set in IRISPASSWORD" if os.environ.get("IRISPASSWORD") else f"kept in {home / 'password'}"
+            print(f"  Sign in   {accounts.username} / {accounts.made or 'the password'}   ({kept})")
             print("  Stop      Ctrl-C\n", flush=True)
             ready(url)
 
@@ -129,39 +135,6 @@ def load(table: str, file: Path, replace: bool, home: Path) -> int:
     return report.bad_rows
 
 
-def trace(session_id: int, home: Path) -> None:
-    """Print a session: its messages in order, with what they carry. Works beside a running server."""
-    path = home / "messages.db"
-    if not path.is_file():
-        raise IrisliteError(f"There is no data folder {home}: name it with --home, or in IRISLITE_HOME.")
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    rows = connection.execute(
-        "SELECT h.id, h.type, h.status, h.time_created, h.source_config_name, h.target_config_name, h.error_text, "
-        "b.classname, b.content FROM message_header h LEFT JOIN message_body b ON b.id = h.message_body_id "
-        "WHERE h.session_id = ? ORDER BY h.id",
-        (session_id,),
-    ).fetchall()
-    if not rows:
-        raise IrisliteError(f"There is no session {session_id} in {home}: the portal's message list shows them.")
-    from irislite.header import MessageType, Status
-
-    for id_, type_, status, created, source, target, error, classname, content in rows:
-        arrow = "→" if type_ == MessageType.REQUEST else "⇢"
-        print(f"[{id_}] {created}  {source} {arrow} {target}  {classname or ''}  {Status(status).name.title()}")
-        if error:
-            print(f"      {error}")
-        if content:
-            print(f"      {_shortened(content)}")
-
-
-def _shortened(content: str, limit: int = 500) -> str:
-    try:
-        content = json.dumps(json.loads(content), ensure_ascii=False)
-    except ValueError:
-        pass  # a pickle's text: shown as it is
-    return content if len(content) <= limit else f"{content[:limit]}… ({len(content):,} characters)"
-
-
 def _echo(type: int, config_name: str, text: str) -> None:
     from irislite.eventlog import LogType
 
@@ -193,13 +166,7 @@ def main(arguments: list[str] | None = None) -> int:
     mode = load_command.add_mutually_exclusive_group()
     mode.add_argument("--replace", action="store_true", help="replace the rows that are there")
     mode.add_argument("--append", action="store_true", help="add to the rows that are there (the default)")
-    trace_command = commands.add_parser(
-        "trace",
-        help="print the messages of a session",
-        description="Print the messages of a session in order, with what they carry. Works beside a running server.",
-    )
-    trace_command.add_argument("session", type=int, help="the session's number")
-    for command in (load_command, trace_command, *chores.register(commands)):
+    for command in (load_command, *chores.register(commands)):
         command.add_argument(
             "--home", type=Path, default=None, help="the data folder (default: IRISLITE_HOME, or the one found here)"
         )
@@ -209,10 +176,11 @@ def main(arguments: list[str] | None = None) -> int:
             run(options.file)
         elif options.command == "load":
             return 1 if load(options.table, options.file, options.replace, options.home or find_home()) else 0
-        elif options.command in chores.COMMANDS:
-            chores.run(options, options.home or find_home())
         else:
-            trace(options.session, options.home or find_home())
+            chores.run(options, options.home or find_home())
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads what is printed, such as `head`, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (IrisliteError, OSError) as error:
         print(f"irislite: {error}", file=sys.stderr)
         return 1

@@ -33,6 +33,10 @@ class Item:
         """A setting's text, or None if it is not set."""
         return self.settings.get((target, name))
 
+    def options(self, target: str = "Host") -> dict[str, str]:
+        """The lines of `%settings`, by name."""
+        return options(self.setting(SETTINGS_TEXT, target))
+
 
 @dataclass(frozen=True, slots=True)
 class Production:
@@ -58,6 +62,12 @@ class Production:
     def with_item(self, changed: Item) -> "Production":
         """The same production with one item changed."""
         return replace(self, items=tuple(changed if item.name == changed.name else item for item in self.items))
+
+
+def options(text: str | None) -> dict[str, str]:
+    """The lines `name=value` of a `%settings` text, by name; the values stay text."""
+    pairs = (line.partition("=") for line in (text or "").replace("\r", "").split("\n"))
+    return {name.strip(): value for name, _, value in pairs if name.strip()}
 
 
 def from_dict(name: str, data: Mapping[str, Any]) -> Production:

@@ -4,24 +4,24 @@ import dataclasses
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from irislite import config, itemsettings, plans, reports, testpage
-from irislite.bridge import backend, components, migration, projects, sql
+from irislite import config, plans, reports, settingspage, testpage
+from irislite.bridge import backend, components, projects, sql
 from irislite.bridge.components import RequestClass
 from irislite.bridge.handles import Handle
 from irislite.bridge.objects import MessageBody, to_body, to_object
-from irislite.config import SETTINGS_TEXT, Item, Production
+from irislite.config import Item, Production
 from irislite.database import Database
-from irislite.errors import IrisliteError, ItemNotRunning, ProductionError, UnknownBinding, UnknownProduction
+from irislite.errors import ItemNotRunning, ProductionError, UnknownBinding, UnknownProduction
 from irislite.eventlog import EventLog, LogType
 from irislite.header import BusinessType, Header
 from irislite.hosting import STOP_GRACE_S, Hosting
 from irislite.housekeeping import Housekeeping
-from irislite.masking import masked_setting
+from irislite.loading import Loader
 from irislite.messagelife import MessageLife, suspend_lost_calls
 from irislite.productions import Component, Productions
 from irislite.router import Router
@@ -33,11 +33,16 @@ from irislite.views import ItemView, ProductionStatus, SettingView, TestResult
 class Director:
     """A runtime over one data folder. Make one, `load` a settings file, `start` a production.
 
-    `home` holds messages, tables and log; `echo` gets every log entry as it is written.
+    `home` holds messages, tables and log; `echo` gets every log entry as it is written; `clock` is the
+    local time that items' schedules go by.
     """
 
     def __init__(
-        self, home: Path, synchronous: str = "FULL", echo: Callable[[LogType, str, str], None] | None = None
+        self,
+        home: Path,
+        synchronous: str = "FULL",
+        echo: Callable[[LogType, str, str], None] | None = None,
+        clock: Callable[[], datetime] = datetime.now,
     ) -> None:
         self.home = home
         self._database = Database(home, synchronous)
@@ -51,8 +56,11 @@ class Director:
         self.messages = MessageLife(self.store, self.router, self.eventlog)
         self._lock = threading.RLock()
         self._production: Production | None = None
-        self._hosting = Hosting(self.router, self.store, self.eventlog, self.productions, self.tables)
-        self._loaded: _Loaded | None = None  # while a file is loaded
+        self._hosting = Hosting(self.router, self.store, self.eventlog, self.productions, self.tables, clock)
+        self._hosting.on_schedule = self.follow_schedules
+        self._hosting.on_suspend = self.messages.keep_secrets
+        self._hosting.on_disable = self._disable_soon
+        self._loader = Loader(self.productions, lambda: self._production)
         backend.bind(self)
         sql.bind(self.tables)
 
@@ -80,24 +88,20 @@ class Director:
         validation finds refuses the file; otherwise it is a warning in the log. Raises `ProductionError`
         if the file cannot be read, is refused, or names no production.
         """
-        path = settings_file.resolve()
-        if not path.is_file():
-            raise ProductionError(f"There is no file {settings_file}: name a settings or production file.")
-        with self._loading() as loaded, self._reading(path, loaded):
-            try:
-                words, issues = migration.migrate(path, strict)
-            except IrisliteError:
-                raise
-            except Exception as error:  # the file is the user's code: whatever it raises is told with its name
-                raise ProductionError(f"{settings_file} cannot be loaded: {type(error).__name__}: {error}.") from error
-            if not loaded.productions and not loaded.classes:
-                raise ProductionError(f"{settings_file} names no production: define PRODUCTIONS = [...] in it.")
-        self.eventlog.add(LogType.INFO, words, "Director", "load")
-        for issue in issues:
+        found = self._loader.load(settings_file, strict)
+        count = len(found.classes)
+        names = ", ".join([f"{count} class{'es' * (count != 1)}", *found.productions])
+        self.eventlog.add(LogType.INFO, f"{settings_file.name} was read: {names}.", "Director", "load")
+        if found.issues:
+            self.eventlog.add(LogType.INFO, found.words, "Director", "load")
+        for issue in found.issues:
             self.eventlog.add(LogType.WARNING, issue, "Director", "load")
-        if loaded.productions and not self.productions.kept("default_production"):
-            self.set_default_production(loaded.productions[0])
-        return loaded.productions[0] if loaded.productions else ""
+        for name, other in found.taken_from.items():
+            text = f"{name} was read from {other} the last time; it is now as {settings_file.resolve()} says."
+            self.eventlog.add(LogType.WARNING, f"{text} To keep the other, run that file.", "Director", "load")
+        if found.productions and not self.productions.kept("default_production"):
+            self.set_default_production(found.productions[0])
+        return found.productions[0] if found.productions else ""
 
     def forget_code(self, folder: Path) -> None:
         """Let the next import read a folder's files again: they have changed. Hosts keep the classes they have."""
@@ -106,14 +110,7 @@ class Director:
 
     def register(self, production: Any) -> str:
         """The same for a production object of `iop`, or its dictionary, without a file. Returns its name."""
-        with self._loading() as loaded:
-            try:
-                migration.register(production)
-            except IrisliteError:
-                raise
-            except Exception as error:  # the user's code again
-                raise ProductionError(f"The production cannot be taken: {type(error).__name__}: {error}") from error
-        return loaded.productions[0]
+        return self._loader.register(production)
 
     def start(self, production: str = "") -> None:
         """Start a production; without a name the default one. One runs at a time."""
@@ -126,7 +123,7 @@ class Director:
                     return
                 raise ProductionError(f"The production {self._production.name} is running: stop it first.")
             self._production = self.productions.production(name)
-            projects.enter(self.productions.folders(self._production))
+            projects.enter(projects.folders(self.productions.classpaths(self._production)))
             self.set_default_production(name)
             self.productions.stamp(name, True, now())
             self.eventlog.add(LogType.INFO, f"Production {name} is starting.", "Director", "start")
@@ -156,7 +153,7 @@ class Director:
         with self._lock:
             before = self._running()
             self._production = self.productions.production(before.name)
-            projects.enter(self.productions.folders(self._production))
+            projects.enter(projects.folders(self.productions.classpaths(self._production)))
             self._hosting.change(self._production, before)
 
     def apply_plan(
@@ -225,6 +222,16 @@ class Director:
             self._apply(item)
         self._hosting.settle(item)
 
+    def follow_schedules(self) -> None:
+        """Start and stop items as their schedules say for now. It is done by itself, every second."""
+        if not self._lock.acquire(blocking=False):
+            return  # somebody changes what runs: the next look comes soon
+        try:
+            if self._production is not None:
+                self._hosting.follow_schedules(self._production)
+        finally:
+            self._lock.release()
+
     def restart_item(self, name: str) -> None:
         """Stop and start one item. Raises `ProductionError` if it does not come up."""
         with self._lock:
@@ -235,27 +242,8 @@ class Director:
     def settings(self, name: str) -> list[SettingView]:
         """The settings of an item: what its class declares, and what else is set. `%settings` comes first."""
         item = self._shown().item(name)
-        declared = {setting.name: setting for setting in self._hosting.declared(item)}
-        views = [
-            SettingView(SETTINGS_TEXT, "Host", "String", item.setting(SETTINGS_TEXT), "", False, "Python",
-                        "One name=value a line; each becomes an attribute of the component, as text.")
-        ]  # fmt: skip
-        for setting in declared.values():
-            views.append(
-                SettingView(setting.name, "Host", setting.type, item.setting(setting.name), setting.default,
-                            setting.required, setting.category, setting.description)
-            )  # fmt: skip
-        for known in itemsettings.BY_KIND.get(self._hosting.kind(item), ()):
-            if known.name not in declared:
-                views.append(
-                    SettingView(known.name, "Host", known.type, item.setting(known.name), known.default,
-                                False, known.category, known.description)
-                )  # fmt: skip
-        shown = {(view.target, view.name) for view in views}
-        for (target, setting_name), text in item.settings.items():
-            if (target, setting_name) not in shown and setting_name not in declared and setting_name != SETTINGS_TEXT:
-                views.append(SettingView(setting_name, target, "String", text, "", False, "", ""))
-        return views
+        declared, of_adapter = self._hosting.declared(item), self._hosting.declared(item, "Adapter")
+        return settingspage.shown(item, self._hosting.kind(item), declared, of_adapter)
 
     def apply_settings(
         self, name: str, settings: dict[tuple[str, str], str | None], pool_size: int | None = None
@@ -266,18 +254,8 @@ class Director:
         """
         with self._lock:
             item = self._shown().item(name)
-            merged = dict(item.settings)
-            for key, text in settings.items():
-                if text is None:
-                    merged.pop(key, None)
-                else:
-                    merged[key] = text
-            changed = dataclasses.replace(item, settings=merged)
-            if pool_size is not None:
-                if pool_size < 0:
-                    raise ProductionError(f"The pool size of {name} is {pool_size}: it must be 0 or more.")
-                changed = dataclasses.replace(changed, pool_size=pool_size)
-            differences = _differences(item, changed)
+            changed = settingspage.changed(item, settings, pool_size)
+            differences = settingspage.differences(item, changed)
             if not differences:
                 return []
             self._apply(changed)
@@ -289,11 +267,12 @@ class Director:
 
     def request_classes(self, name: str) -> list[RequestClass]:
         """The message classes an item handles. Empty for an item whose class cannot be loaded."""
+        item = self._shown().item(name)
         try:
-            component = self._hosting.component(self._shown().item(name))
+            component = self._hosting.component(item)
         except Exception:  # noqa: BLE001 - why it cannot be loaded is shown as the item's state
             return []
-        return components.request_classes(component)
+        return components.request_classes(component, item)
 
     def abort_queue(self, name: str, by: str = "") -> int:
         """Give up all that waits for an item. Returns how many messages that were. Raises `UnknownItem`."""
@@ -318,7 +297,7 @@ class Director:
     def test_object(self, target: str, request: MessageBody) -> MessageBody | None:
         """The same for an object that `iop` made."""
         call = self.router.send_sync(testpage.TESTER, target, to_body(request))
-        return to_object(call.answer(), call.response.message_body_id if call.response is not None else 0)
+        return to_object(call.answer(), call.response_body_id)
 
     def create_service(self, name: str) -> Handle:
         """A handle to a service's component, for code outside the production that sends through it."""
@@ -354,18 +333,12 @@ class Director:
 
     def register_production(self, production: Production) -> None:
         """Take a production: while a file is loaded, edits made since the last time stay; else it replaces what is."""
-        if self._loaded is None:
-            self.productions.replace(production)
-        else:
-            self.productions.register(production)
-            self._loaded.productions.append(production.name)
+        self._loader.take(production)
 
     def bind_component(self, component: Component) -> None:
         """Take a Python class from a file."""
-        self.productions.bind(component)
+        self._loader.bind(component)
         self._hosting.forget_classes()
-        if self._loaded is not None:
-            self._loaded.classes.add(component.class_name)
 
     def unbind_component(self, class_name: str) -> None:
         """Forget a Python class. Raises `UnknownBinding`, or `ProductionError` if an item uses it."""
@@ -397,31 +370,6 @@ class Director:
 
     # -- inside ------------------------------------------------------------------------------
 
-    @contextmanager
-    def _loading(self) -> Iterator["_Loaded"]:
-        """While it is open, what `iop` registers comes from a file; the names are gathered."""
-        self._loaded = _Loaded()
-        try:
-            yield self._loaded
-        finally:
-            self._loaded = None
-
-    @contextmanager
-    def _reading(self, file: Path, loaded: "_Loaded") -> Iterator[None]:
-        """While it is open, modules are read from the file's folder. They stay, unless something else runs."""
-        running, visit = self._production, projects.Visit([file.parent])
-        try:
-            yield
-        except BaseException:
-            visit.end()
-            raise
-        if (
-            running is not None
-            and running.name not in loaded.productions
-            and not any(item.class_name in loaded.classes for item in running.items)
-        ):
-            visit.end()
-
     def _configured(self, name: str) -> Production:
         """A production as it is configured; without a name the default one."""
         return self.productions.production(name or self.default_production())
@@ -439,6 +387,18 @@ class Director:
             raise UnknownProduction("There is no production yet: load one with `irislite run FILE` or `iop --migrate`.")
         return self.productions.production(name)
 
+    def _disable_soon(self, name: str, text: str) -> None:
+        """Disable an item that asked for it. Not in its own thread: who stops the item waits for that one."""
+        threading.Thread(target=self._disable, args=(name, text), name=f"irislite-disable-{name}", daemon=True).start()
+
+    def _disable(self, name: str, text: str) -> None:
+        with self._lock:
+            if self._production is None:
+                return  # it was stopped meanwhile: the message fails again after the next start
+            self._apply(dataclasses.replace(self._production.item(name), enabled=False))
+        told = f"{text}. The request stays first in the queue: it is handled when the item is enabled again."
+        self.router.refuse_waiting(name, told)
+
     def _apply(self, item: Item) -> None:
         """Keep an item as it is configured now and, if the production runs, restart it alone."""
         shown = self._shown()
@@ -452,22 +412,3 @@ class Director:
                 self._hosting.restart_item(production, item.name)  # asked for again: it may have been in error
             else:
                 self._hosting.change(production, before)
-
-
-@dataclasses.dataclass(slots=True)
-class _Loaded:
-    """The names of what a file registers."""
-
-    productions: list[str] = dataclasses.field(default_factory=list)
-    classes: set[str] = dataclasses.field(default_factory=set)
-
-
-def _differences(before: Item, after: Item) -> list[str]:
-    lines = []
-    if before.pool_size != after.pool_size:
-        lines.append(f"pool size {before.pool_size} → {after.pool_size}")
-    for target, name in sorted({*before.settings, *after.settings}):
-        old, new = before.settings.get((target, name)), after.settings.get((target, name))
-        if old != new:
-            lines.append(f"{name} {masked_setting(name, old)!r} → {masked_setting(name, new)!r}")
-    return lines

@@ -78,4 +78,4 @@ def near(name: str, names: Iterable[str]) -> str:
     close = get_close_matches(name, known, n=3, cutoff=0.6)
     if close:
         return f" Did you mean {' or '.join(repr(match) for match in close)}?"
-    return f" There is: {', '.join(known)}." if known else ""
+    return f" There {'are' if len(known) > 1 else 'is'}: {', '.join(known)}." if known else ""

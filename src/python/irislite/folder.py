@@ -1,4 +1,4 @@
-"""A data folder belongs to one process at a time."""
+"""A data folder: the names of its databases; it belongs to one process at a time."""
 
 import fcntl
 import os
@@ -6,6 +6,16 @@ from pathlib import Path
 from typing import TextIO
 
 from irislite.errors import DataFolderInUse, StoreError
+
+MESSAGES, TABLES = "messages.db", "tables.db"
+
+
+def messages_in(folder: Path) -> Path:
+    """The database of the messages. Raises `StoreError` if there is none."""
+    path = folder / MESSAGES
+    if not path.is_file():
+        raise StoreError(f"There is no data in {folder}: name the data folder with --home, or in IRISLITE_HOME.")
+    return path
 
 
 def lock(folder: Path) -> TextIO:

@@ -50,7 +50,7 @@ class BusinessType(IntEnum):
     OPERATION = 3
 
 
-# The state machine, drawn once. `Store.move` is the only writer of a status and obeys it;
+# The state machine, drawn once. The store is the only writer of a status and obeys it;
 # the picture in docs/architecture.md is made from it.
 MOVES: dict[Status, frozenset[Status]] = {
     Status.CREATED: frozenset({Status.QUEUED, Status.DELIVERED, Status.COMPLETED, Status.DISCARDED, Status.ERROR}),
@@ -65,6 +65,7 @@ MOVES: dict[Status, frozenset[Status]] = {
     Status.ERROR: frozenset(),
     Status.COMPLETED: frozenset(),
 }
+FINISHED = tuple(status for status, moves in MOVES.items() if not moves)
 
 
 def sources_of(new: Status) -> frozenset[Status]:

@@ -2,7 +2,7 @@
 
 import threading
 import traceback
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +31,8 @@ class Instances:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._living: OrderedDict[int, tuple[str, Any]] = OrderedDict()
+        # Two messages for one process are handled one after the other, whichever pool members take them.
+        self.locks: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
     def keep(self, process_id: int, config_name: str, instance: Any) -> None:
         """Keep a component until the process's next message."""
@@ -74,6 +76,7 @@ class Host:
         self.instances = instances
         self.component_class = components.load(item, registered)
         self.kind = components.kind(self.component_class)
+        self.is_duplex = components.is_duplex(self.component_class)
         self.sender = Sender(item.name, self.kind)
         self.instance: Any = None
         self.on_generator: Callable[[str, int, bool], None] = lambda source, session_id, running: None
@@ -90,21 +93,30 @@ class Host:
         A process gets an instance of its own for every request; here one is made to find out
         whether it can be started at all.
         """
-        handle = Handle(self.sender, self.router)
+        handle = self.new_handle()
         handle.failed = self.failed
         self.instance = self.build(handle)
         if self._adapter_class is not None:
             self._start_adapter(handle)
-        self.connect(self.instance)
-        self.init(self.instance)
-        components.refuse_persistent(self.instance)
+        try:
+            self.connect(self.instance)
+            self.init(self.instance)
+            components.refuse_persistent(self.instance)
+        except BaseException:  # the adapter is up, and would keep its port or file from the next start
+            self._stop_adapter()
+            raise
+
+    def new_handle(self) -> Handle:
+        """What the component calls."""
+        return Handle(self.sender, self.router)
 
     def build(self, handle: Handle) -> Any:
         """An instance with its handle and settings, before `on_init`."""
         instance = components.build(self.component_class)
         handle.component = instance
         instance._set_iris_handles(handle, None)
-        for problem in components.apply_settings(instance, self.item):
+        problems = components.apply_settings(instance, self.item)
+        for problem in problems if self.instance is None else []:  # told at the start; not again for each message
             self._warn(problem, "OnInit")
         return instance
 
@@ -126,14 +138,8 @@ class Host:
         if self.instance is None:
             return
         handle, self.instance = self.instance.iris_handle, None
-        for tear_down in (
-            lambda: handle.component._dispatch_on_tear_down(handle),
-            self._adapter.stop if self._adapter is not None else lambda: None,
-        ):
-            try:
-                tear_down()
-            except Exception as error:  # noqa: BLE001 - the component's own code
-                self.failed("on_tear_down", error)
+        self._tear_down(lambda: handle.component._dispatch_on_tear_down(handle))
+        self._stop_adapter()
 
     def body_of(self, entry: Entry) -> Body | None:
         """The body of a queued message; a large one is read only now."""
@@ -196,6 +202,17 @@ class Host:
         )  # fmt: skip
 
     # -- inside ------------------------------------------------------------------------------
+
+    def _stop_adapter(self) -> None:
+        adapter, self._adapter = self._adapter, None
+        if adapter is not None:
+            self._tear_down(adapter.stop)
+
+    def _tear_down(self, tear_down: Callable[[], Any]) -> None:
+        try:
+            tear_down()
+        except Exception as error:  # noqa: BLE001 - the component's own code
+            self.failed("on_tear_down", error)
 
     def _start_adapter(self, handle: Handle) -> None:
         self._adapter = adapter = Adapter(self._adapter_class, self.item, handle)

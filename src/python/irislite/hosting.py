@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from irislite import itemsettings
@@ -10,6 +12,9 @@ from irislite.alerts import Alerts, QueueWatch, Watched
 from irislite.bridge import components
 from irislite.bridge.components import DeclaredSetting
 from irislite.config import Item, Production
+from irislite.context import Context, current
+from irislite.duplex import DuplexHost
+from irislite.duplexpool import DuplexPool
 from irislite.errors import ProductionError
 from irislite.eventlog import EventLog, LogType
 from irislite.header import BusinessType
@@ -17,9 +22,11 @@ from irislite.host import Host, Instances
 from irislite.pool import Pool
 from irislite.productions import Productions
 from irislite.queues import Queue
+from irislite.rounds import Rounds
 from irislite.router import Address, Router
-from irislite.sql import Tables
-from irislite.store import Store
+from irislite.schedule import LocalTime
+from irislite.sql import SqlError, Tables
+from irislite.store import Entry, Store
 from irislite.views import ItemState, ItemView
 
 ACTOR_POOL = "Ens.Actor"  # the shared pool of processes with a pool size of 0
@@ -28,9 +35,22 @@ STOP_GRACE_S = 30.0
 
 
 class Hosting:
-    """Starts and stops items, one by one; knows which component class an item has."""
+    """Starts and stops items, one by one; knows which component class an item has.
 
-    def __init__(self, router: Router, store: Store, log: EventLog, productions: Productions, tables: Tables) -> None:
+    `on_schedule` is called now and then while an item has a schedule: it is to call `follow_schedules`.
+    `on_suspend(entry)` is called with a message that a pool lays aside, `on_disable(name, text)` with an
+    item that disables itself, and why.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        store: Store,
+        log: EventLog,
+        productions: Productions,
+        tables: Tables,
+        clock: Callable[[], datetime] = datetime.now,
+    ) -> None:
         self._router = router
         self._store = store
         self._log = log
@@ -39,10 +59,17 @@ class Hosting:
         self._pools: dict[str, Pool] = {}
         self._lingering: dict[str, list[threading.Thread]] = {}  # members that did not stop in time
         self._kinds: dict[tuple[str, str | None, str | None], BusinessType] = {}
+        self._duplex: dict[tuple[str, str | None, str | None], bool] = {}  # the same keys: whether it is polled
         self._instances = Instances()
         self._alarm = Alarm(router, store, log)
         self._alerts = Alerts(router, log)
         self._queue_watch = QueueWatch(self._alerts, store)
+        self._rounds = Rounds()
+        self._local_time = LocalTime(clock)
+        self._scheduled: dict[str, bool] = {}  # items with a schedule -> whether it let them run when they were started
+        self.on_schedule: Callable[[], None] = lambda: None
+        self.on_suspend: Callable[[Entry], None] = lambda entry: None
+        self.on_disable: Callable[[str, str], None] = lambda name, text: None
 
     # -- classes ---------------------------------------------------------------------------
 
@@ -50,73 +77,117 @@ class Hosting:
         """The Python class of an item. What its import raises is raised on."""
         return components.load(item, self._productions.components())
 
+    def _forget_failures(self) -> None:
+        """Try again to load what could not be: an item is about to start."""
+        self._kinds = {key: kind for key, kind in self._kinds.items() if kind is not BusinessType.UNKNOWN}
+
     def forget_classes(self) -> None:
         """Look the classes up anew: what is registered has changed."""
         self._kinds.clear()
+        self._duplex.clear()
 
     def kind(self, item: Item) -> BusinessType:
         """Whether an item is a service, a process or an operation; unknown if its class cannot be loaded."""
         key = (item.class_name, item.setting("%module"), item.setting("%classname"))
         if key not in self._kinds:
             try:
-                self._kinds[key] = components.kind(self.component(item))
+                component = self.component(item)
+                self._kinds[key] = components.kind(component)
+                self._duplex[key] = components.sends_documents(component)
             except Exception:  # noqa: BLE001 - told when the item is started
-                return BusinessType.UNKNOWN
+                self._kinds[key] = BusinessType.UNKNOWN  # until then: a page that is open asks every second
         return self._kinds[key]
 
-    def declared(self, item: Item) -> list[DeclaredSetting]:
-        """The settings an item's class declares; none if it cannot be loaded, which its state tells."""
+    def declared(self, item: Item, target: str = "Host") -> list[DeclaredSetting]:
+        """The settings an item's class declares, or its adapter's; none if it cannot be loaded: its state tells."""
         try:
-            return components.declared_settings(self.component(item))
+            component = self.component(item)
+            if target == "Adapter":
+                return components.adapter_settings(component, self._productions.components())
+            return components.declared_settings(component)
         except Exception:  # noqa: BLE001 - told as the item's state
             return []
 
+    def is_duplex(self, item: Item) -> bool:
+        """Whether an item is a service or an operation that has private sessions."""
+        self.kind(item)
+        return self._duplex.get((item.class_name, item.setting("%module"), item.setting("%classname")), False)
+
     def host(self, item: Item) -> Host:
         """A host of an item, not started."""
-        return Host(item, self._productions.components(), self._router, self._store, self._log, self._instances)
+        host_class = DuplexHost if self.is_duplex(item) else Host
+        return host_class(item, self._productions.components(), self._router, self._store, self._log, self._instances)
 
     # -- start and stop ----------------------------------------------------------------------
 
     def start(self, production: Production) -> None:
         """Start every item: operations, processes, services, so that nothing is sent before its target is there."""
+        self._forget_failures()
         self._alarm.start()
-        self._start_actors(production)
-        for item in sorted(production.items, key=lambda item: -self.kind(item)):
-            self._start_item(item)
+        for item in production.items:  # before anything runs that may send: an alert, a message left from the last time
+            self._place(item)
+        items = {item.name: item for item in production.items}
+        for name in reversed(self._stop_order(production)):
+            if name == ACTOR_POOL:
+                self._start_actors(production)
+            else:
+                self._start_item(items[name])
         for pool in list(self._pools.values()):
             pool.settle(START_GRACE_S / len(self._pools))
-        self._watch_queues(production)
+        self._look_after(production)
 
     def stop(self, production: Production, timeout_s: float = STOP_GRACE_S) -> None:
         """Stop every item: services, processes, operations. What is queued stays queued."""
-        self._queue_watch.stop()
-        for item in sorted(production.items, key=self.kind):
-            self._stop_pool(item.name, timeout_s)
-        self._stop_pool(ACTOR_POOL, timeout_s)
+        self._rounds.stop()
+        self._queue_watch.forget()
+        for name in self._stop_order(production):
+            self._stop_pool(name, timeout_s)
         self._alarm.stop()
         self._router.clear()
+        self._scheduled.clear()
 
     def change(self, production: Production, before: Production) -> None:
         """Bring what runs from `before` to `production`: items that did not change go on."""
+        self._forget_failures()
         old = [item for item in before.items if item not in production.items]
         new = [item for item in production.items if item not in before.items]
         for item in old:
             self._stop_pool(item.name)
             if all(item.name != other.name for other in new):
                 self._router.remove(item.name)
+                self._scheduled.pop(item.name, None)
+        for item in new:
+            self._place(item)
         for item in new:
             self._start_item(item)
         if any(map(self._is_actor, old + new)) or production.actor_pool_size != before.actor_pool_size:
             self._restart_actors(production)
-        self._watch_queues(production)
+        self._look_after(production)
 
     def restart_item(self, production: Production, name: str) -> None:
         """Stop an item and start it as it is configured now."""
         item = production.item(name)
+        self._forget_failures()
         self._stop_pool(name)
+        self._place(item)
         self._start_item(item)
         if self._is_actor(item):
             self._restart_actors(production)
+
+    def follow_schedules(self, production: Production) -> None:
+        """Start and stop the items whose schedules say for now what was not so when they were started."""
+        for item in production.items:
+            runs = self._may_run(item)
+            if not item.enabled or self._scheduled.get(item.name, runs) == runs:
+                continue
+            context = current.set(Context(item.name))
+            done = "started" if runs else "stopped"
+            self._log.add(LogType.INFO, f"{item.name} is {done} by its schedule.", "Hosting", "schedule")
+            current.reset(context)
+            self.restart_item(production, item.name)
+            if not runs:
+                text = f"{self._off_text(item)} The request stays queued until then."
+                self._router.refuse_waiting(item.name, text)
 
     def check_queue(self, before: Item, after: Item) -> None:
         """Raise `ProductionError` if a change would leave messages in a queue that nobody reads any more."""
@@ -153,6 +224,8 @@ class Hosting:
 
     def queue(self, item: Item) -> Queue:
         """The queue an item reads: its own, or the shared one of the actors."""
+        if self.is_duplex(item):
+            return self._router.session_queue(item.name)
         return self._router.queue(self._pool_name(item))
 
     def view(self, item: Item, running: bool) -> ItemView:
@@ -163,7 +236,9 @@ class Hosting:
             state, reason = ItemState.DISABLED, item.comment
         elif not running or pool is None:
             state = ItemState.STOPPED
-            reason = "Its pool size is 0." if running else "The production is stopped."
+            reason = "The production is stopped."
+            if running:
+                reason = "Its pool size is 0." if self._scheduled.get(item.name, True) else self._off_text(item)
         elif item.name in pool.errors:
             state, reason = ItemState.ERROR, pool.errors[item.name]
         else:
@@ -186,7 +261,15 @@ class Hosting:
 
     # -- inside ------------------------------------------------------------------------------
 
-    def _watch_queues(self, production: Production) -> None:
+    def _stop_order(self, production: Production) -> list[str]:
+        """The names of the pools as they are stopped: services, processes and then the actors, operations."""
+        names = [item.name for item in sorted(production.items, key=self.kind)]
+        operations = sum(self.kind(item) is BusinessType.OPERATION for item in production.items)
+        names.insert(len(names) - operations, ACTOR_POOL)
+        return names
+
+    def _look_after(self, production: Production) -> None:
+        """Look, now and then, at queues with alerts and at schedules; nobody looks if there are none."""
         watched = []
         for item in production.items:
             kind = self.kind(item)
@@ -197,32 +280,72 @@ class Hosting:
             if item.enabled and (settings.queue_count_alert or settings.queue_wait_alert_s):
                 watched.append(Watched(item.name, kind, self.queue(item), settings))
         self._queue_watch.watch(watched)
+        looks = [self._queue_watch.look] if watched else []
+        if any(item.enabled and item.schedule for item in production.items):
+            looks.append(lambda: self.on_schedule())
+        self._rounds.make(looks)
+
+    def _may_run(self, item: Item) -> bool:
+        """Whether an item's schedule lets it run now; a wrong one does, so that the start tells what is wrong."""
+        try:
+            schedule = itemsettings.schedule_of(item)
+        except ProductionError:
+            return True
+        return schedule is None or schedule.runs(self._local_time())
+
+    def _off_text(self, item: Item) -> str:
+        """That an item's schedule has stopped it, and until when."""
+        schedule = itemsettings.schedule_of(item)
+        changes = schedule.changes(self._local_time()) if schedule is not None else None
+        until = f"until {changes:%Y-%m-%d %H:%M:%S}" if changes is not None else "for good: change it, or remove it"
+        return f"{item.name} is stopped by its schedule {until}."
 
     def _is_actor(self, item: Item) -> bool:
-        return item.pool_size == 0 and self.kind(item) is BusinessType.PROCESS
+        # The actors share a queue, which cannot stop for one of them: a process with a schedule gets its own.
+        return item.pool_size == 0 and not item.schedule and self.kind(item) is BusinessType.PROCESS
 
     def _pool_name(self, item: Item) -> str:
         return ACTOR_POOL if self._is_actor(item) else item.name
 
-    def _start_item(self, item: Item) -> None:
-        """Place an item's address and start its members. A failure puts the item in error, the others go on."""
-        kind, queue = self.kind(item), self.queue(item)
-        is_service = kind is BusinessType.SERVICE
-        refusal = ""
-        if not item.enabled:
-            reason = f" {item.comment}" if item.comment else ""
-            refusal = f"{item.name} is disabled.{reason} Enable it first, in the portal or with `iop`."
-        elif item.pool_size == 0 and not self._is_actor(item) and kind is not BusinessType.UNKNOWN:
-            refusal = f"{item.name} has a pool size of 0, so nobody takes its messages: give it 1 or more."
-        elif is_service:
-            refusal = f"{item.name} is a service: it takes no messages. Send to an operation or a process."
-        self._router.place(item.name, Address(queue, kind, refusal))
+    def _size(self, item: Item) -> int:
+        """How many members an item's own pool has; 0 for none."""
+        kind = self.kind(item)
+        if not item.enabled or self._is_actor(item) or not self._scheduled.get(item.name, True):
+            return 0
         # A class that cannot be loaded gets one member too: its start tells why.
-        if item.enabled and not self._is_actor(item) and (item.pool_size or kind is BusinessType.UNKNOWN):
-            size = 1 if is_service else max(1, item.pool_size)
-            self._start_pool(
-                Pool(item.name, size, None if is_service else queue, [item], self.host, self._router, self._log)
-            )
+        if kind is BusinessType.UNKNOWN or (kind is BusinessType.PROCESS and item.schedule):
+            return max(1, item.pool_size)
+        return min(1, item.pool_size) if self._is_deaf(item) else item.pool_size
+
+    def _is_deaf(self, item: Item) -> bool:
+        """Whether an item takes no messages: a service, but a duplex one is polled."""
+        return self.kind(item) is BusinessType.SERVICE and not self.is_duplex(item)
+
+    def _place(self, item: Item) -> None:
+        """Say where an item's messages go from now on, and whether it takes any."""
+        kind, refusal, queues_anyway = self.kind(item), "", self.is_duplex(item)  # a poll may wait
+        if item.schedule:
+            self._scheduled[item.name] = self._may_run(item)
+        else:
+            self._scheduled.pop(item.name, None)
+        if not item.enabled:
+            reason = f" {item.comment.rstrip('.')}." if item.comment else ""
+            how = "Enable it first: in the portal, or with POST /api/iop/component/start."
+            refusal = f"{item.name} is disabled.{reason} {how}"
+        elif self._is_deaf(item):
+            refusal = f"{item.name} is a service: it takes no messages. Send to an operation or a process."
+        elif not self._scheduled.get(item.name, True):
+            refusal, queues_anyway = f"{self._off_text(item)} Ask again then, or send without waiting.", True
+        elif not self._size(item) and not self._is_actor(item):
+            refusal = f"{item.name} has a pool size of 0, so nobody takes its messages: give it 1 or more."
+        self._router.place(item.name, Address(self.queue(item), kind, refusal, queues_anyway))
+
+    def _start_item(self, item: Item) -> None:
+        """Start an item's members. A failure puts the item in error, the others go on."""
+        if size := self._size(item):
+            queue = None if self._is_deaf(item) else self.queue(item)
+            pool_class = DuplexPool if self.is_duplex(item) else Pool
+            self._start_pool(pool_class(item.name, size, queue, [item], self.host, self._router, self._log))
 
     def _start_actors(self, production: Production) -> None:
         items = [item for item in production.items if item.enabled and self._is_actor(item)]
@@ -240,6 +363,7 @@ class Hosting:
         pool.after_message = self._end_transaction
         pool.on_error = lambda item: self._mark_failed(pool, item)
         pool.on_failure = lambda host, header, text: self._alerts.failed(host.item.name, host.kind, header, text)
+        pool.on_suspend, pool.on_disable = self.on_suspend, self.on_disable
         self._pools[pool.name] = pool
         pool.start()
 
@@ -258,11 +382,17 @@ class Hosting:
         refusal = f"{item.name} could not be started: {reason} Correct its settings and start it again."
         self._router.place(item.name, Address(self.queue(item), self.kind(item), refusal, queues_anyway=True))
         self._router.refuse_waiting(item.name, refusal)
+        if itemsettings.alerts_on_error(item):
+            self._alerts.send(item.name, self.kind(item), f"{item.name} could not be started: {reason}")
 
     def _end_transaction(self) -> None:
         """A handler that leaves a transaction open would keep every other writer waiting."""
         if self._tables.level:
-            self._tables.roll_back()
+            try:
+                self._tables.roll_back()
+            except SqlError as error:  # the answer stands all the same
+                self._log.add(LogType.ERROR, f"A SQL transaction could not be rolled back: {error}", "Hosting", "sql")
+                return
             self._log.add(
                 LogType.WARNING, "A SQL transaction was left open and was rolled back: commit it.", "Hosting", "sql"
             )

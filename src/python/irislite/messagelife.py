@@ -5,14 +5,16 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from irislite import bodytext
 from irislite.context import Context, current
 from irislite.errors import BadRequest, IllegalMove, IrisliteError
 from irislite.eventlog import EventLog, LogType
-from irislite.header import Body, Draft, Header, MessageType, Status
-from irislite.masking import MASK
+from irislite.header import FINISHED, Body, Draft, Header, MessageType, Status
+from irislite.masking import MASK, masked
 from irislite.router import SYNC_QUEUE, Router
 from irislite.store import Entry, Store
 
+GIVEN_UP = (Status.ABORTED, Status.DISCARDED)
 BATCH = 1_000  # messages of a queue that are aborted in one transaction
 
 
@@ -64,7 +66,7 @@ class MessageLife:
 
         def discard(header: Header) -> tuple[int, str]:
             if header.status is not Status.SUSPENDED:
-                raise _illegal(header, "discarded", "suspend it first")
+                raise _illegal(header, "discarded")
             return self._end(header, Status.DISCARDED, by)
 
         return self._each(header_ids, by, discard)
@@ -79,6 +81,11 @@ class MessageLife:
         count = sum(len(self._move(ids[at : at + BATCH], Status.ABORTED, by)) for at in range(0, len(ids), BATCH))
         self._log.add(LogType.WARNING, f"The queue of {target} was aborted{_by(by)}: {count} messages.", "MessageLife")
         return count
+
+    def keep_secrets(self, entry: Entry) -> None:
+        """Keep of a message what the store has masked, because its item lays it aside: it may be resubmitted."""
+        if entry.body is not None and masked(entry.body.content) != entry.body.content:
+            self._secrets[entry.header.id] = entry.body
 
     def suspend_calls(self) -> int:
         """Lay aside the synchronous requests that still wait, and tell their callers: the production stops."""
@@ -122,18 +129,16 @@ class MessageLife:
             body_id=header.message_body_id if content is None else 0,
             body_class_name=header.message_body_class_name if content is None else "",
         )
-        entries: list[Entry] = []
 
         def apply(connection: sqlite3.Connection) -> list[Entry]:
-            entries[:] = [self._store.insert(connection, draft)]
-            return entries
+            self._store.require(connection, header.id)  # a purge may have come between: its body would be gone
+            return [self._store.insert(connection, draft)]
 
-        self._router.write(apply)
-        return entries[0]
+        return self._router.write(apply)[0]
 
     def _resubmit(self, header: Header, target: str) -> None:
         if header.status is not Status.SUSPENDED:
-            raise _illegal(header, "resubmitted", "resend it")
+            raise _illegal(header, "resubmitted")
         secret = self._secrets.get(header.id)
         if secret is None:
             _check_secrets(header, self._store.body(header.message_body_id) if header.message_body_id else None)
@@ -164,7 +169,7 @@ class MessageLife:
         word = new.name.lower()
         if header.status is not Status.QUEUED:
             if new is Status.SUSPENDED:
-                raise _illegal(header, word, "only a message that waits in a queue can be")
+                raise _illegal(header, word)
             self._move_rest(header, new, by)
         elif not self._move([header.id], new, by):
             raise IllegalMove(
@@ -175,8 +180,7 @@ class MessageLife:
     def _move(self, header_ids: list[int], new: Status, by: str) -> list[int]:
         """Take messages out of their queues and write a status. Returns the ids of those that were there."""
         removed: list[Entry] = []
-        for header_id in header_ids:
-            header = self._store.header(header_id)
+        for header in [self._store.header(header_id) for header_id in header_ids]:  # all are there, or none is moved
             entry = self._router.queue(header.target_queue_name).remove(header)
             if entry is not None:
                 removed.append(entry)
@@ -238,15 +242,9 @@ def _edited(header: Header, body: Body | None, content: str) -> Body:
         raise BadRequest(f"Message {header.id} has no body that could be edited: resend it as it is.")
     if not body.content.lstrip().startswith("{"):
         raise BadRequest(f"The body of message {header.id} is no JSON and cannot be edited: resend it as it is.")
-    try:
-        fields = json.loads(content)
-        text = json.dumps(fields, ensure_ascii=False, allow_nan=False)
-        text.encode()  # a lone surrogate cannot be stored
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(f"The edited body is no valid JSON: {error}. Correct it and resend.") from error
-    if not isinstance(fields, dict):
-        raise BadRequest(f"The edited body is a JSON {type(fields).__name__}: it must be an object.")
-    return Body(body.class_name, body.classname, text)
+    return Body(
+        body.class_name, body.classname, bodytext.stored(content, "The edited body", "Correct it and resend it.")
+    )
 
 
 def _check_secrets(header: Header, body: Body | None) -> None:
@@ -271,8 +269,21 @@ def _has_mask(value: object) -> bool:
     return value == MASK
 
 
-def _illegal(header: Header, word: str, advice: str) -> IllegalMove:
-    return IllegalMove(f"Message {header.id} is {header.status.name.title()} and cannot be {word}: {advice}.")
+def _illegal(header: Header, word: str) -> IllegalMove:
+    return IllegalMove(f"Message {header.id} is {header.status.name.title()} and cannot be {word}: {_advice(header)}.")
+
+
+def _advice(header: Header) -> str:
+    """What to do with a message that is not as it must be."""
+    if header.status is Status.QUEUED:
+        return "it waits in its queue; suspend it first"
+    if header.status is Status.SUSPENDED:
+        return "it is laid aside already; resubmit or discard it"
+    if header.status not in FINISHED:
+        return "it is worked on; wait until it is done"
+    if header.type is MessageType.RESPONSE:
+        return "it is finished; resend its request if the answer is needed again"
+    return "it is given up already; resend it if needed" if header.status in GIVEN_UP else "it is finished; resend it"
 
 
 def _by(who: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from irislite.config import Item, Production, flag, flag_text, whole
 from irislite.errors import NotSupported, ProductionError
+from irislite.itemsettings import schedule_of
 
 Operation = Mapping[str, Any]
 _PRODUCTION_SETTINGS = {
@@ -71,6 +72,7 @@ def _add_item(production: Production, operation: Operation) -> Production:
         schedule=_text(data.get("schedule")),
         settings=settings,
     )
+    schedule_of(item)
     return replace(production, items=(*production.items, item))
 
 
@@ -82,7 +84,9 @@ def _set_item_field(production: Production, operation: Operation) -> Production:
     item, field, value = production.item(_text(operation.get("item"))), operation.get("field"), operation.get("after")
     if field in ("class_name", "category", "comment", "schedule"):
         text: dict[str, Any] = {field: _text(value)}
-        return production.with_item(replace(item, **text))
+        changed = replace(item, **text)
+        schedule_of(changed)  # a wrong one is refused here, not at the next start
+        return production.with_item(changed)
     if field in ("enabled", "foreground", "log_trace_events"):
         switch: dict[str, Any] = {field: flag(value, False)}
         return production.with_item(replace(item, **switch))

@@ -13,11 +13,12 @@ from irislite import itemsettings
 from irislite.config import Item
 from irislite.context import Context, current
 from irislite.database import Write
-from irislite.errors import IllegalMove, ProductionError, StoreError
+from irislite.duplex import DuplexTurn
+from irislite.errors import IllegalMove, StoreError
 from irislite.eventlog import EventLog, LogType
 from irislite.header import BusinessType, Header
 from irislite.host import Host
-from irislite.itemsettings import HostSettings
+from irislite.itemsettings import HostSettings, NoReply
 from irislite.process import Busy, Turn
 from irislite.queues import Queue
 from irislite.router import Router
@@ -25,6 +26,7 @@ from irislite.store import Entry
 
 # A member may be this many answers ahead of the disk: after a crash they are at most handled again.
 AHEAD = 32
+NAP_S = 0.001  # how long those answers wait for somebody's commit that takes them along
 LOOK_UP_S = 1.0  # how often an idle member looks whether it should stop
 RETRY_BUSY_S = 0.01  # before a message is taken again whose process is in other hands
 RETRY_STORE_S = 1.0  # before a message is taken again that could not be written
@@ -32,7 +34,7 @@ _job_numbers = itertools.count(1)
 
 
 class Interrupted(Exception):
-    """The item stops while a message waits for its next try: it stays queued."""
+    """The item stops while a message waits for its next try: it stays queued, before all others."""
 
 
 class PoolState(StrEnum):
@@ -48,9 +50,11 @@ class Pool:
     """`size` members that take messages for one item, or, as the actor pool, for several.
 
     `host_of(item)` makes a host; every member makes its own for each of `items`. Without a
-    queue the item is a service. `on_error` is called with an item whose start fails,
-    `after_message` after every message, `on_failure` after one that ended in error if its item
-    has AlertOnError, in the member's thread.
+    queue the item is a service. These are called in the member's thread: `on_error` once with an
+    item whose start fails, `after_message` after every message and whatever else the component
+    was called for, `on_failure` after a message that ended in error if its item has
+    AlertOnError, `on_suspend` with one that is laid aside, `on_disable` with an item that disables
+    itself, and why.
     """
 
     def __init__(
@@ -80,6 +84,8 @@ class Pool:
         self.on_error: Callable[[Item], None] = lambda item: None
         self.after_message: Callable[[], None] = lambda: None
         self.on_failure: Callable[[Host, Header | None, str], None] = lambda host, header, text: None
+        self.on_suspend: Callable[[Entry], None] = lambda entry: None
+        self.on_disable: Callable[[str, str], None] = lambda name, text: None
         self.after: list[threading.Thread] = []  # members of an earlier pool that still work: they come first
         self._interval_s = 0.0
         self._settings: dict[str, HostSettings] = {}
@@ -137,25 +143,27 @@ class Pool:
             current.set(context._replace(config_name=item.name))
             try:
                 host = self._host_of(item)
-                if self._queue is not None:
-                    host.on_generator = partial(_pin, self._queue, number)
-                self._interval_s = _interval_s(item)
+                self._attach(host, number)
+                self._interval_s = itemsettings.call_interval_s(item)
                 settings = self._settings[item.name] = itemsettings.read(item, host.kind)
                 if settings.throttle_delay_s:
                     self._delays_s[item.name] = settings.throttle_delay_s
                 host.start()
             except BaseException as error:  # noqa: BLE001 - whatever the component raises, exits too: others go on
-                text = self.errors[item.name] = f"{type(error).__name__}: {error}"
+                text = f"{type(error).__name__}: {error}"
+                is_first = self.errors.setdefault(item.name, text) is text
                 self._log.add(
                     LogType.ERROR, f"The start failed: {text}", item.class_name, "OnInit", traceback.format_exc()
                 )
-                self.on_error(item)
+                if is_first:  # of the members: one alert is enough
+                    self.on_error(item)
             else:
                 hosts[item.name] = host
         if not hosts:
             self._move(number, PoolState.ERROR)
             return
         current.set(context)
+        self.after_message()
         self._move(number, PoolState.RUNNING)
         try:
             if self._queue is not None:
@@ -163,11 +171,17 @@ class Pool:
             else:
                 self._poll(hosts[self.items[0].name], context)
         finally:
-            for host in hosts.values():
+            for name, host in hosts.items():
+                current.set(context._replace(config_name=name))
                 host.stop()
             if self._queue is not None:
                 self._queue.unpin_all(number)
             self._move(number, PoolState.STOPPED)
+
+    def _attach(self, host: Host, member: int) -> None:
+        """Tell a host whose it is, before it is started."""
+        if self._queue is not None:
+            host.on_generator = partial(_pin, self._queue, member)
 
     def _move(self, number: int, state: PoolState) -> None:
         with self._settled:
@@ -178,7 +192,7 @@ class Pool:
         ahead: deque[tuple[Entry, Write]] = deque()
         job = context.job
         while not self._stopping.is_set():
-            entry = queue.take(0.0 if ahead else LOOK_UP_S, member)
+            entry = queue.take(NAP_S if ahead else LOOK_UP_S, member, bool(ahead))
             if entry is None:
                 if ahead:
                     self._settle_writes(ahead, 0)
@@ -186,17 +200,19 @@ class Pool:
                 current.set(context)
                 for each in hosts.values():
                     each.idle()
+                self.after_message()
                 continue
             header = entry.header
             target = header.target_config_name
             current.set(Context(target, job, header.id, header.session_id))
-            self.last_activity[target] = began = time.time()
+            self.last_activity[target] = time.time()
+            began = time.monotonic()
             host = hosts.get(target)
             try:
                 write = self._work(host, entry, began) if host is not None else self._suspend(entry)
                 self.after_message()
             except Interrupted:
-                queue.put_back(entry)
+                queue.put_back(entry, first=True)
                 continue
             except Busy:
                 queue.put_back(entry)
@@ -218,10 +234,10 @@ class Pool:
         current.set(context)
 
     def _settle_writes(self, ahead: deque[tuple[Entry, Write]], most: int) -> None:
-        """Wait until the answers are on disk, once more than `most` of them are not."""
+        """Wait until answers are on disk, the oldest first, once more than `most` of them are not."""
         if len(ahead) <= most:
             return
-        while ahead:
+        while len(ahead) > most // 2:  # the newer half may go with somebody's next commit
             entry, write = ahead.popleft()
             try:
                 write.wait()
@@ -232,10 +248,12 @@ class Pool:
                     self._hand_back(self._queue, entry, error)
 
     def _hand_back(self, queue: Queue, entry: Entry, error: Exception) -> None:
-        self._log.add(
-            LogType.ERROR, f"Message {entry.header.id} could not be completed and is handled again: {error}", self.name
-        )
         queue.put_back(entry)
+        text = f"Message {entry.header.id} could not be completed and is handled again: {error}"
+        try:
+            self._log.add(LogType.ERROR, text, self.name)
+        except StoreError:  # closed: this member outlived the runtime, and the message waits for the next
+            self._stopping.set()
         self._stopping.wait(RETRY_STORE_S)
 
     def _work(self, host: Host, entry: Entry, began: float) -> Write | None:
@@ -244,18 +262,26 @@ class Pool:
             self._turn(host, entry)
             return None
         try:
-            return host.router.complete(entry.header, host.operate(entry))
+            return self._operate(host, entry)
+        except StoreError:  # not the component's fault: the message comes again
+            raise
         except BaseException as error:  # noqa: BLE001 - exits too: the item goes on with the next message
             return self._end_failed(host, entry, error, began)
+
+    def _operate(self, host: Host, entry: Entry) -> Write:
+        body = host.operate(entry)
+        if body is None and self._settings[host.item.name].wants_reply:
+            raise NoReply
+        return host.router.complete(entry.header, body)
 
     def _end_failed(self, host: Host, entry: Entry, error: BaseException, began: float) -> Write:
         """Do with a message what its item's ReplyCodeActions say; try it again as long as they ask for it.
 
-        Raises `Interrupted` if the item stops meanwhile.
+        Raises `Interrupted` if the item stops meanwhile, or is disabled for it.
         """
         settings, header, name = self._settings[host.item.name], entry.header, host.component_class.__name__
         actions = settings.actions_on(error)
-        while "R" in actions and time.time() - began < settings.failure_timeout_s:
+        while "R" in actions and time.monotonic() - began < settings.failure_timeout_s:
             self._log.add(
                 LogType.WARNING,
                 f"{type(error).__name__}: {error}. It is tried again in {settings.retry_interval_s:g} s.",
@@ -265,12 +291,17 @@ class Pool:
             if self._stopping.wait(settings.retry_interval_s):
                 raise Interrupted
             try:
-                return host.router.complete(header, host.operate(entry))
+                return self._operate(host, entry)
+            except StoreError:
+                raise
             except BaseException as again:  # noqa: BLE001 - as in `_work`
                 error, actions = again, settings.actions_on(again)
+        if "D" in actions:
+            if not self._stopping.is_set():  # else it stops for another reason: the message fails again later
+                self._disable(host, header, error)
+            raise Interrupted
         if "F" not in actions and "S" in actions:
-            self._log.add(LogType.ERROR, f"Suspended after {type(error).__name__}: {error}", name, "ReplyCodeActions")
-            return host.router.suspend(header)
+            return self._suspend_failed(host, entry, error)
         if "F" not in actions and actions != "R":
             level = LogType.WARNING if "W" in actions else LogType.INFO
             self._log.add(level, f"Completed in spite of {type(error).__name__}: {error}", name, "ReplyCodeActions")
@@ -280,13 +311,38 @@ class Pool:
         self._alert(host, header, text)
         return write
 
+    def _disable(self, host: Host, header: Header, error: BaseException) -> None:
+        """Let every member end, and the item be disabled: the message stays where it was, first in the queue."""
+        text = f"{host.item.name} is disabled by its ReplyCodeActions after {type(error).__name__}: {error}"
+        stack = "".join(traceback.format_exception(error))
+        self._log.add(LogType.ERROR, text, host.component_class.__name__, "ReplyCodeActions", stack)
+        self._alert(host, header, text)
+        self._stopping.set()
+        self.on_disable(host.item.name, text)
+
+    def _suspend_failed(self, host: Host, entry: Entry, error: BaseException) -> Write:
+        """Lay a message aside that failed, and tell a caller who waits that there will be no answer."""
+        header = entry.header
+        text = f"Suspended after {type(error).__name__}: {error}"
+        self._log.add(LogType.ERROR, text, host.component_class.__name__, "ReplyCodeActions")
+        self.on_suspend(entry)
+        write = host.router.suspend(header)
+        write.wait()  # who is told reads the message's status
+        host.router.refuse_call(
+            header.id,
+            f"Message {header.id} to {host.item.name} was suspended by its ReplyCodeActions after "
+            f"{type(error).__name__}: {error}. Resubmit it, in the portal's messages or by "
+            "POST /api/irislite/messages/resubmit, when the cause is gone.",
+        )
+        return write
+
     def _alert(self, host: Host, header: Header | None, text: str) -> None:
         if self._settings[host.item.name].alert_on_error:
             self.on_failure(host, header, text)
 
     def _turn(self, host: Host, entry: Entry) -> None:
         """The same for a process. Raises `Busy` if another member works for it."""
-        turn = Turn(host, entry)
+        turn = DuplexTurn(host, entry) if host.is_duplex else Turn(host, entry)
         try:
             turn.run()
         except (Busy, StoreError):
@@ -313,6 +369,7 @@ class Pool:
         )
         text = f"{header.target_config_name} does not run."
         self._router.refuse_waiting(header.target_config_name, text)
+        self.on_suspend(entry)
         return self._router.suspend(header)
 
     def _poll(self, host: Host, context: Context) -> None:
@@ -320,16 +377,21 @@ class Pool:
         while not self._stopping.is_set():
             host.instance._wait_for_next_call_interval = True  # a component that has more to fetch says False
             if host.is_polled:
-                self.last_activity[self.name] = time.time()
-                try:
-                    host.poll()
-                    self.processed[self.name] += 1
-                except BaseException as error:  # noqa: BLE001 - exits too: the service is called again
-                    self._alert(host, None, self._told(host, "OnProcessInput", error))
-                self._stopping.wait(self._delays_s.get(self.name, 0.0))
-                current.set(context)
+                self._call(host, context)
             if host.instance._wait_for_next_call_interval:
                 self._stopping.wait(self._interval_s)
+
+    def _call(self, host: Host, context: Context) -> None:
+        """Call a service for input, once."""
+        self.last_activity[self.name] = time.time()
+        try:
+            host.poll()
+            self.processed[self.name] += 1
+        except BaseException as error:  # noqa: BLE001 - exits too: the service is called again
+            self._alert(host, None, self._told(host, "OnProcessInput", error))
+        self.after_message()
+        self._stopping.wait(self._delays_s.get(self.name, 0.0))
+        current.set(context)
 
 
 def _pin(queue: Queue, member: int, source: str, session_id: int, running: bool) -> None:
@@ -338,14 +400,3 @@ def _pin(queue: Queue, member: int, source: str, session_id: int, running: bool)
         queue.pin(source, session_id, member)
     else:
         queue.unpin(source, session_id, member)
-
-
-def _interval_s(item: Item) -> float:
-    text = item.setting("CallInterval", "Adapter") or item.setting("CallInterval") or "5"
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 < seconds < 1e9:
-        raise ProductionError(f"CallInterval is {text!r}: set it to seconds, as in 5.")
-    return seconds

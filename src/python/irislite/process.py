@@ -2,20 +2,17 @@
 
 import sqlite3
 import threading
-from collections import defaultdict
 from typing import Any
 
-from irislite.alarm import ALARM
 from irislite.bridge.handles import ProcessHandle
 from irislite.bridge.objects import to_body, to_object
 from irislite.errors import IllegalMove
 from irislite.generators import CLASSES
 from irislite.header import Body, Header, MessageType, Status
 from irislite.host import Host
+from irislite.router import ALARM
 from irislite.store import Entry, ProcessState
 
-# Two messages for one process are handled one after the other, whichever pool members take them.
-_locks: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 # Beside the persistent properties, under a name that none of them can have: each pending timer's
 # header id, and whether it limits the wait for calls (or is a pause that the process asked for).
 TIMERS = "%timers"
@@ -59,7 +56,7 @@ class Turn:
             self._host.store.close_processes_of(self._entry.header.id)  # left by a crash in the middle of this request
             self._prepare()
             request = to_object(self._host.body_of(self._entry), self._entry.header.message_body_id)
-            self._state.response = to_body(self._instance._dispatch_on_request(self._handle, request))
+            self._on_request(request)
             self._end()
             return
         self._hold(self._entry.header.business_process_id)
@@ -80,7 +77,7 @@ class Turn:
             if self._state.id:
                 self._discard_timers(connection)
                 self._host.store.save_process_state(connection, self._state)
-            return self._answer(connection, None, error_text)
+            return self._answer(connection, None, error_text) + self._leave(connection)
 
         self._host.router.complete(self._entry.header, None, error_text, answers=False, also=also).wait()
 
@@ -89,21 +86,21 @@ class Turn:
         if self._held is None:
             return
         if self._state.completed or not self._state.id:  # nothing will come for it, or it has gone already
-            _locks.pop(self._state.id or self._entry.header.business_process_id, None)
+            self._host.instances.locks.pop(self._state.id or self._entry.header.business_process_id, None)
         self._held.release()
         self._held = None
 
     # -- inside ------------------------------------------------------------------------------
 
     def _hold(self, process_id: int) -> None:
-        lock = _locks[process_id]
+        lock = self._host.instances.locks[process_id]
         if not lock.acquire(blocking=False):
             raise Busy
         self._held = lock
 
     def _prepare(self) -> None:
         """Find the component as the last message left it, or make one and bring it there."""
-        self._handle = ProcessHandle(self._host.sender, self._host.router, self._state, self._primary, self._flush)
+        self._handle = self._new_handle()
         self._instance = self._host.instances.take(self._state.id) if self._state.id else None
         if self._instance is not None:
             self._handle.component = self._instance
@@ -125,16 +122,7 @@ class Turn:
             return
         self._prepare()
         call = self._host.store.header(header.corresponding_message_id)
-        self._state.response = to_body(
-            self._instance._dispatch_on_response(
-                self._handle,
-                self._primary_request(),
-                to_object(self._state.response),
-                to_object(self._host.store.body(call.message_body_id), call.message_body_id),
-                to_object(self._host.body_of(self._entry), header.message_body_id),
-                key,
-            )
-        )
+        self._on_response(call, to_object(self._host.body_of(self._entry), header.message_body_id), key)
         self._end()
 
     def _primary_request(self) -> Any:
@@ -175,7 +163,9 @@ class Turn:
 
         def also(connection: sqlite3.Connection) -> list[Entry]:
             entries = self._write(connection)
-            return entries + self._answer(connection, response, error_text) if self._state.completed else entries
+            if self._state.completed:
+                entries = entries + self._answer(connection, response, error_text) + self._leave(connection)
+            return entries
 
         self._host.router.complete(self._entry.header, None, answers=False, also=also).wait()
         if self._state.completed:
@@ -261,3 +251,28 @@ class Turn:
 
     def _calls(self) -> list[tuple[str, Any, bool, str, str]]:
         return self._handle.calls if self._handle is not None else []
+
+    # -- what a duplex process does in its own way --------------------------------------------
+
+    def _new_handle(self) -> ProcessHandle:
+        return ProcessHandle(self._host.sender, self._host.router, self._state, self._primary, self._flush)
+
+    def _on_request(self, request: Any) -> None:
+        self._state.response = to_body(self._instance._dispatch_on_request(self._handle, request))
+
+    def _on_response(self, call: Header, response: Any, key: str) -> None:
+        """Handle the answer to `call`, whose completion key is `key`."""
+        self._state.response = to_body(
+            self._instance._dispatch_on_response(
+                self._handle,
+                self._primary_request(),
+                to_object(self._state.response),
+                to_object(self._host.store.body(call.message_body_id), call.message_body_id),
+                response,
+                key,
+            )
+        )
+
+    def _leave(self, _connection: sqlite3.Connection) -> list[Entry]:
+        """What is sent when the process ends."""
+        return []

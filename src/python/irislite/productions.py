@@ -1,10 +1,8 @@
 """Productions and components on disk: what is configured, what runs by default. The only SQL about them."""
 
 import json
-import re
 import sqlite3
 from dataclasses import dataclass
-from pathlib import Path
 
 from irislite import config
 from irislite.config import Production
@@ -28,32 +26,25 @@ class Productions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def register(self, source: Production) -> Production:
-        """Take a production from its file; edits made since the last time stay. Returns what should run."""
+    def register(self, source: Production, file: str = "") -> str:
+        """Take a production from its file; edits made since the last time stay.
+
+        Returns the other file that it was read from last, if that said something else; else nothing.
+        """
         row = self._row(source.name)
-        current = source
+        current, other = source, ""
         if row is not None:
             before = config.from_dict(source.name, json.loads(row["source"]))
             current = config.merge(config.from_dict(source.name, json.loads(row["current"])), before, source)
-        self._database.write(
-            lambda connection: connection.execute(
-                "INSERT INTO production (name, source, current) VALUES (?, ?, ?) "
-                "ON CONFLICT (name) DO UPDATE SET source = excluded.source, current = excluded.current",
-                (source.name, json.dumps(config.to_dict(source)), json.dumps(config.to_dict(current))),
-            )
-        )
-        return current
+            last = self.kept(f"file {source.name}")
+            other = last if last != file and before != source else ""
+        self._put(source, current)
+        self.keep(f"file {source.name}", file)
+        return other
 
     def replace(self, production: Production) -> None:
         """Take a production as it is, whatever was there before."""
-        text = json.dumps(config.to_dict(production))
-        self._database.write(
-            lambda connection: connection.execute(
-                "INSERT INTO production (name, source, current) VALUES (?, ?, ?) "
-                "ON CONFLICT (name) DO UPDATE SET source = excluded.source, current = excluded.current",
-                (production.name, text, text),
-            )
-        )
+        self._put(production, production)
 
     def save(self, production: Production) -> None:
         """Keep an edit."""
@@ -111,13 +102,12 @@ class Productions:
         rows = self._database.reader().execute("SELECT class_name, module, classname, classpaths FROM component")
         return {row["class_name"]: Component(*row) for row in rows}
 
-    def folders(self, production: Production) -> list[Path]:
-        """The folders that a production's components are read from."""
+    def classpaths(self, production: Production) -> str:
+        """The class path that all of a production's components are read from."""
         registered = self.components()
         texts = [item.setting("%classpaths") or "" for item in production.items]
         texts += [registered[item.class_name].classpaths for item in production.items if item.class_name in registered]
-        parts = (part for text in texts for part in re.split(r"[|:]", text) if part)
-        return [Path(part).absolute() for part in dict.fromkeys(parts)]
+        return "|".join(texts)
 
     def kept(self, name: str) -> str:
         """A single value; empty if it was never kept."""
@@ -128,6 +118,15 @@ class Productions:
         """Keep a single value."""
         self._database.write(
             lambda connection: connection.execute("INSERT OR REPLACE INTO keep VALUES (?, ?)", (name, value))
+        )
+
+    def _put(self, source: Production, current: Production) -> None:
+        self._database.write(
+            lambda connection: connection.execute(
+                "INSERT INTO production (name, source, current) VALUES (?, ?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET source = excluded.source, current = excluded.current",
+                (source.name, json.dumps(config.to_dict(source)), json.dumps(config.to_dict(current))),
+            )
         )
 
     def _row(self, name: str) -> sqlite3.Row | None:

@@ -13,15 +13,15 @@ from typing import NamedTuple
 from irislite.beside import Beside
 from irislite.database import Database
 from irislite.errors import BadRequest
-from irislite.header import Status
+from irislite.header import FINISHED
 from irislite.size import shrink
+from irislite.units import shown
 
 BATCH_ROWS = 2_000  # messages, log entries or processes in one transaction
 BATCH_BYTES = 16_000_000  # of bodies in one transaction
 LONGEST_AGE_DAYS = 36_500
-HIGHEST_ID = "highest_message_id"  # in the table `keep`: an id is never given twice, not even after a purge
 
-_FINISHED = ", ".join(str(int(status)) for status in (Status.DISCARDED, Status.ABORTED, Status.ERROR, Status.COMPLETED))
+_FINISHED = ", ".join(str(int(status)) for status in FINISHED)
 # A session may go if each of its messages is finished and old, and no process of it waits for anything.
 _KEPT = f"""(h.status NOT IN ({_FINISHED}) OR h.time_created >= :cutoff OR h.time_processed >= :cutoff OR EXISTS (
     SELECT 1 FROM business_process p WHERE p.primary_request_id = h.id AND p.completed = 0))"""
@@ -48,10 +48,6 @@ _BODIES = """
     FROM message_header h LEFT JOIN message_body b ON b.id = h.message_body_id
     WHERE h.session_id IN (SELECT value FROM json_each(:sessions)) AND (h.session_id, h.id) > (:session, :id)
     ORDER BY h.session_id, h.id"""
-_KEEP_HIGHEST_ID = f"""
-    INSERT OR REPLACE INTO keep SELECT '{HIGHEST_ID}', CAST(max(
-        ifnull((SELECT CAST(value AS INTEGER) FROM keep WHERE name = '{HIGHEST_ID}'), 0),
-        ifnull((SELECT max(id) FROM message_header), 0), ifnull((SELECT max(id) FROM message_body), 0)) AS TEXT)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +77,9 @@ class PurgeReport:
         done = "Would purge" if self.dry_run else "Purged"
         told = (
             f"{done} {self.messages:,} messages of {self.sessions:,} sessions, {self.log_entries:,} log entries and "
-            f"{self.processes:,} processes from before {self.cutoff[:19]} UTC: {self.bytes / 1e6:,.1f} MB."
+            f"{self.processes:,} processes from before {self.cutoff[:19]} UTC: {shown(self.bytes)}."
         )
-        return told if self.dry_run else f"{told} The file is {self.freed_bytes / 1e6:,.1f} MB smaller."
+        return told if self.dry_run else f"{told} The file is {shown(self.freed_bytes)} smaller."
 
 
 Progress = Callable[[PurgeReport], None]
@@ -219,7 +215,6 @@ def _deletion(batch: list[_Message], users: _Users, cutoff: str) -> Callable[[sq
         doomed = [message for message in batch if message.session_id in still]
         users.look(connection)
         bodies = users.unused(connection, _bodies(doomed), {message.id for message in doomed})
-        connection.execute(_KEEP_HIGHEST_ID)
         _delete(connection, "message_body", bodies)
         _delete(connection, "message_header", [message.id for message in doomed])
         return _counts(doomed, bodies)

@@ -33,10 +33,11 @@ class Queue:
     """The messages for one item, first in first out within a priority.
 
     `put` is called in the order of the ids, by the thread that committed them. `backlog`
-    says how many messages of each priority, for each target, the store holds from an earlier run.
+    says how many messages of each priority, for each target, the store holds from an earlier run;
+    none of them has an id above `known_id`.
     """
 
-    def __init__(self, name: str, load: Load, backlog: dict[tuple[Priority, str], int]) -> None:
+    def __init__(self, name: str, load: Load, backlog: dict[tuple[Priority, str], int], known_id: int = 0) -> None:
         self.name = name
         self._load = load
         left = {priority for priority, _ in backlog}
@@ -45,45 +46,57 @@ class Queue:
         self._counts: Counter[str] = Counter()
         for (_, target), count in backlog.items():
             self._counts[target] += count
+        self._known_id = known_id  # the highest id of the backlog or of what was put
         self._claimed: dict[int, str] = {}
         self._secret_bodies: dict[int, Body] = {}  # what the store holds of these is masked
         self._withheld: set[int] = set()  # being moved in the store: not to be read from there
         self._pins: dict[tuple[str, int], int] = {}  # (sender, session) -> the member that answers its polls
         self._pinned: defaultdict[int, deque[Entry]] = defaultdict(deque)
         self._condition = threading.Condition()
+        self._napping = 0  # members that look up soon by themselves
 
     def put(self, entry: Entry) -> None:
         """Add a message that is on disk."""
         header = entry.header
         level = self._levels[header.priority]
         with self._condition:
-            self._counts[header.target_config_name] += 1
-            if entry.has_secrets and entry.body is not None:
-                self._secret_bodies[header.id] = entry.body
+            self._note(entry)
             if self._pins and (member := self._pin_of(entry)) is not None:
                 self._pinned[member].append(entry)
                 self._condition.notify_all()  # it must be that member who wakes up
                 return
-            if header.id > level.last_id and not level.spilled:
+            if not level.spilled:
                 if len(level.waiting) < WINDOW:
                     level.waiting.append(_slim(entry))
                     level.last_id = header.id
                 else:
                     level.spilled = True
-            self._condition.notify()
+            if not self._napping or header.priority is not Priority.ASYNC:
+                self._condition.notify()
 
-    def take(self, timeout_s: float, member: int = 0) -> Entry | None:
-        """Claim the next message, or None when none came in time or `wake` was called."""
+    def take(self, timeout_s: float, member: int = 0, naps: bool = False) -> Entry | None:
+        """Claim the next message, or None when none came in time or `wake` was called.
+
+        A member that `naps` is not woken for asynchronous messages: it takes what came meanwhile
+        when `timeout_s` is over. In a stream of messages that saves a change of threads for each.
+        """
         with self._condition:
             entry = self._next(member)
-            if entry is None and timeout_s and self._condition.wait(timeout_s):
+            if entry is None and naps:
+                self._napping += 1
+                self._condition.wait(timeout_s)
+                self._napping -= 1
+                entry = self._next(member)
+                if any(level.waiting for level in self._levels.values()):
+                    self._condition.notify()  # for another member, who was not woken either
+            elif entry is None and timeout_s and self._condition.wait(timeout_s):
                 entry = self._next(member)
             if entry is not None:
                 header = entry.header
                 self._counts[header.target_config_name] -= 1
                 self._claimed[header.id] = header.target_config_name
                 if self._secret_bodies and (secret := self._secret_bodies.pop(header.id, None)) is not None:
-                    entry = Entry(header, secret)
+                    entry = Entry(header, secret, True)
             return entry
 
     def pin(self, source: str, session_id: int, member: int) -> None:
@@ -105,12 +118,13 @@ class Queue:
                 self._levels[entry.header.priority].waiting.append(entry)
             self._condition.notify_all()
 
-    def put_back(self, entry: Entry) -> None:
-        """Give a claim back: someone takes it later, after what waits in memory now."""
+    def put_back(self, entry: Entry, first: bool = False) -> None:
+        """Give a claim back: someone takes it later, after what waits in memory now, or before it if `first`."""
         with self._condition:
             self._claimed.pop(entry.header.id, None)
-            self._counts[entry.header.target_config_name] += 1
-            self._levels[entry.header.priority].waiting.append(entry)
+            self._note(entry)
+            waiting = self._levels[entry.header.priority].waiting
+            (waiting.appendleft if first else waiting.append)(_slim(entry))
             self._condition.notify()
 
     def remove(self, header: Header) -> Entry | None:
@@ -122,13 +136,13 @@ class Queue:
             level = self._levels[header.priority]
             if header.id in self._claimed or header.id in self._withheld:
                 return None
-            if not (level.spilled and header.id > level.last_id):
-                for entries in (level.waiting, *self._pinned.values()):
-                    found = next((entry for entry in entries if entry.header.id == header.id), None)
-                    if found is not None:
-                        entries.remove(found)
-                        break
-                else:
+            for entries in (*self._pinned.values(), level.waiting):
+                found = next((entry for entry in entries if entry.header.id == header.id), None)
+                if found is not None:
+                    entries.remove(found)
+                    break
+            else:
+                if not (level.spilled and header.id > level.last_id):
                     return None
             self._withheld.add(header.id)
             self._counts[header.target_config_name] -= 1
@@ -151,9 +165,7 @@ class Queue:
         level = self._levels[header.priority]
         with self._condition:
             self._withheld.discard(header.id)
-            self._counts[header.target_config_name] += 1
-            if entry.has_secrets and entry.body is not None:
-                self._secret_bodies[header.id] = entry.body
+            self._note(entry)
             if not (level.spilled and header.id > level.last_id):  # else it is read from the store in its turn
                 level.waiting.append(Entry(header, None))
                 level.last_id = max(level.last_id, header.id)
@@ -178,7 +190,7 @@ class Queue:
     def count_of(self, target: str) -> int:
         """How many messages wait for one target."""
         with self._condition:
-            return max(0, self._counts[target])
+            return self._counts[target]
 
     def claimed_of(self, target: str) -> int:
         """How many messages pool members work on for one target."""
@@ -207,16 +219,24 @@ class Queue:
             return None
         return self._pins.get((header.source_config_name, header.session_id))
 
+    def _note(self, entry: Entry) -> None:
+        """Count a message that waits, and keep its secrets."""
+        header = entry.header
+        self._known_id = max(self._known_id, header.id)
+        self._counts[header.target_config_name] += 1
+        if entry.has_secrets and entry.body is not None:
+            self._secret_bodies[header.id] = entry.body
+
     def _refill(self, priority: Priority, level: _Level) -> None:
-        entries = self._load(self.name, priority, level.last_id, WINDOW)
-        # A message may be committed and loaded here before its `put` is called: `put` compares ids.
-        # A pinned one comes through `put` alone.
+        loaded = self._load(self.name, priority, level.last_id, WINDOW)
+        # What is committed and was not `put` yet comes then, with its secrets; and so does, always, what is pinned.
+        entries = [entry for entry in loaded if entry.header.id <= self._known_id]
         level.waiting.extend(
             _slim(entry)
             for entry in entries
             if entry.header.id not in self._withheld and (not self._pins or self._pin_of(entry) is None)
         )
-        level.spilled = len(entries) == WINDOW
+        level.spilled = len(entries) == WINDOW  # whatever follows is in the store, or comes by `put`
         if entries:
             level.last_id = entries[-1].header.id
 

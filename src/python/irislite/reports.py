@@ -81,11 +81,17 @@ def connections(production: Production, registered: dict[str, Component]) -> dic
             row["iop"] = 1
             instance = components.build(loaded)
             components.apply_settings(instance, item)
-            found = sorted(set(instance.on_get_connections()))
+            found = sorted({*instance.on_get_connections(), *_duplex_target(loaded, item)})
         except Exception as error:  # noqa: BLE001 - the item's own code; the diagram shows the others
             warnings.append(f"{type(error).__name__}: {error}")
         rows.append({**row, "connections": found, "warnings": warnings})
     return {"production": production.name, "items": rows, "warnings": []}
+
+
+def _duplex_target(component: Any, item: Item) -> set[str]:
+    """The process that gets the documents of a duplex service or operation."""
+    name = (item.setting(components.DUPLEX_TARGET) or "").strip() if components.sends_documents(component) else ""
+    return {name} if name else set()
 
 
 def queue_counts(production: Production, count_of: Callable[[Item], int]) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from irislite.backup import FILES, MESSAGES, copy, sync
+from irislite.backup import FILES, copy, sync
 from irislite.database import MIGRATIONS
 from irislite.errors import StoreError
-from irislite.folder import lock
+from irislite.folder import MESSAGES, lock
 
 
 @dataclass(frozen=True, slots=True)

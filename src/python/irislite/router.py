@@ -10,8 +10,10 @@ from irislite.database import Write
 from irislite.errors import ItemNotRunning, RequestFailed, RequestTimeout, UnknownItem, near
 from irislite.header import Body, BusinessType, Draft, Header, MessageType, Priority, Status
 from irislite.queues import Queue
+from irislite.sessionqueue import SessionQueue
 from irislite.store import Entry, Store
 
+ALARM = "Ens.Alarm"  # the target of a timer's request, and its queue: no target for a person
 SYNC_QUEUE = "_SyncCall:"  # a return queue that begins so is a caller who waits in memory
 
 
@@ -38,10 +40,11 @@ class Address:
 
 
 class Call:
-    """A request whose sender waits for the answer."""
+    """A request whose sender waits for the answer. It has its `header` as soon as it is on disk."""
+
+    header: Header
 
     def __init__(self) -> None:
-        self.header: Header | None = None
         self.done = False
         self.response: Header | None = None
         self._lock = threading.Lock()
@@ -68,8 +71,13 @@ class Call:
     def answer(self) -> Body | None:
         """The answer's body. Raises `RequestFailed` with the target's words if it is an error."""
         if self._error:
-            raise RequestFailed(self._error, self.header.session_id if self.header is not None else 0)
+            raise RequestFailed(self._error, self.header.session_id)
         return self._answer
+
+    @property
+    def response_body_id(self) -> int:
+        """The id of the answer's body; 0 if it has none."""
+        return self.response.message_body_id if self.response is not None else 0
 
     def _end(self, error_text: str) -> None:
         if not self.done:
@@ -86,7 +94,7 @@ class Router:
         self._queues: dict[str, Queue] = {}
         self._queues_lock = threading.Lock()
         self._backlog = store.queued_counts()
-        self._sessions: dict[tuple[str, int], str] = {}
+        self._known_id = store.highest_id  # nothing that came with the backlog is above it
         self._calls: dict[int, Call] = {}
         self._call_numbers = itertools.count(1)
 
@@ -97,22 +105,22 @@ class Router:
         queue = self._queues.get(name)
         if queue is None:
             with self._queues_lock:
-                queue = self._queues.setdefault(name, Queue(name, self._store.queued, self._backlog.get(name, {})))
+                backlog = self._backlog.get(name, {})
+                queue = self._queues.setdefault(name, Queue(name, self._store.queued, backlog, self._known_id))
         return queue
 
     def place(self, config_name: str, address: Address) -> None:
         """Say where an item's messages go from now on."""
         self._addresses[config_name] = address
 
-    def open_session(self, config_name: str, session_id: int) -> Queue:
-        """A queue of its own for one session of an item, as duplex hosts have; messages of it go there."""
-        name = f"{config_name}:{session_id}"
-        self._sessions[config_name, session_id] = name
-        return self.queue(name)
-
-    def close_session(self, config_name: str, session_id: int) -> None:
-        """Let the messages of a session go to the item's common queue again."""
-        self._sessions.pop((config_name, session_id), None)
+    def session_queue(self, name: str) -> SessionQueue:
+        """The queue of that name, of a duplex item: its members can be in private sessions."""
+        with self._queues_lock:
+            queue = self._queues.get(name)
+            if queue is None:
+                backlog = self._backlog.get(name, {})
+                queue = self._queues[name] = SessionQueue(name, self._store.queued, backlog, self._known_id)
+            return SessionQueue.of(queue)
 
     def remove(self, config_name: str) -> None:
         """Forget an item's address."""
@@ -131,7 +139,8 @@ class Router:
         if address is None:
             if not self._addresses:
                 raise ItemNotRunning("No production is running: start one first.")
-            raise UnknownItem(f"There is no item {target!r} in the production.{near(target, self._addresses)}")
+            items = [name for name in self._addresses if name != ALARM]
+            raise UnknownItem(f"There is no item {target!r} in the production.{near(target, items)}")
         if address.refusal and (waits or not address.queues_anyway):
             raise ItemNotRunning(address.refusal)
         return address
@@ -179,7 +188,7 @@ class Router:
             self.forget(call)
             raise RequestTimeout(
                 f"{target} did not answer within {timeout_s:g} s. The request goes on: see session "
-                f"{call.header.session_id if call.header else '?'}, or ask with a longer timeout."
+                f"{call.header.session_id}, or ask with a longer timeout."
             )
         call.answer()
         return call
@@ -188,9 +197,7 @@ class Router:
         """Tell everyone who waits for `target` that there will be no answer; the requests stay queued."""
         for call in list(self._calls.values()):
             header = call.header
-            if header is None or header.target_config_name != target:
-                continue
-            if self._calls.pop(header.id, None) is not None:
+            if header.target_config_name == target and self._calls.pop(header.id, None) is not None:
                 call.refuse(error_text)
 
     def refuse_call(self, header_id: int, error_text: str) -> None:
@@ -200,8 +207,7 @@ class Router:
 
     def forget(self, call: Call) -> None:
         """Stop waiting: an answer that comes later is Discarded."""
-        if call.header is not None:
-            self._calls.pop(call.header.id, None)
+        self._calls.pop(call.header.id, None)
 
     def send_async(
         self, sender: Sender, target: str, body: Body | None, session_id: int = 0, description: str = ""
@@ -226,9 +232,10 @@ class Router:
             sender, target, body, session_id, description, Priority.ASYNC, return_queue_name, False, business_process_id
         )
 
-    def write(self, apply: Callable[[sqlite3.Connection], list[Entry]]) -> None:
-        """Store messages that `apply` inserts, wait for the disk, and put them into their queues."""
-        self._store.write(apply, self._enqueue).wait()
+    def write(self, apply: Callable[[sqlite3.Connection], list[Entry]]) -> list[Entry]:
+        """Store messages that `apply` inserts, wait for the disk, and put them into their queues. Returns them."""
+        entries: list[Entry] = self._store.write(apply, self._enqueue).wait()
+        return entries
 
     def queue_of(self, config_name: str) -> str:
         """The name of the queue that an item reads."""
@@ -329,7 +336,7 @@ class Router:
         address = self.address(target, waits)
         return Draft(
             target_config_name=target,
-            target_queue_name=self._sessions.get((target, session_id), address.queue.name),
+            target_queue_name=address.queue.name,
             source_config_name=sender.config_name,
             body=body,
             session_id=session_id,

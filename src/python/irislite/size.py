@@ -8,9 +8,13 @@ from pathlib import Path
 
 from irislite.beside import Beside
 from irislite.database import Database
+from irislite.folder import MESSAGES, TABLES
+from irislite.header import FINISHED, Status
+from irislite.units import shown
 
 STEP_PAGES = 500  # given back in one transaction: each may move a page
 CHECKPOINT_PATIENCE_MS = 200  # how long senders may wait for readers that hold the write-ahead log
+_UNFINISHED = ", ".join(str(int(status)) for status in Status if status not in FINISHED)
 _INCREMENTAL = 2  # SQLite's code for auto_vacuum = INCREMENTAL
 
 
@@ -20,7 +24,8 @@ class SizeReport:
 
     `files` maps the names of its databases and their write-ahead logs to bytes. `free_bytes` lie
     free inside `messages.db`: new messages fill them first. `shrinks` says that a purge gives
-    them back. `rows` counts `messages.db` by table; `oldest_message` is a time in UTC or empty.
+    them back. `backups_bytes` counts what a restore replaced, too. `rows` counts `messages.db` by
+    table; `oldest_message` is a time in UTC or empty.
     """
 
     folder: str
@@ -37,17 +42,18 @@ class SizeReport:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.folder}  (schema version {self.schema_version}, {_shown(self.disk_free_bytes)} free on the disk)"
+            f"{self.folder}  (schema version {self.schema_version}, {shown(self.disk_free_bytes)} free on the disk)"
         ]
-        lines += [f"  {name:<22}{_shown(size):>12}" for name, size in self.files.items()]
-        lines += [f"  {'backups':<22}{_shown(self.backups_bytes):>12}"] if self.backups_bytes else []
-        lines += ["", f"  {_shown(self.free_bytes)} of messages.db are free and are filled first."]
+        lines += [f"  {name:<22}{shown(size):>12}" for name, size in self.files.items()]
+        lines += [f"  {'backups, replaced':<22}{shown(self.backups_bytes):>12}"] if self.backups_bytes else []
+        lines += ["", f"  {shown(self.free_bytes)} of messages.db are free and are filled first."]
         if not self.shrinks:
             lines.append("  The file does not shrink by itself: `irislite compact` makes it small, and able to.")
         lines += ["", *(f"  {name:<22}{count:>12,} rows" for name, count in self.rows.items())]
         if self.oldest_message:
             lines += ["", f"  messages from {self.oldest_message[:19]} to {self.newest_message[:19]} UTC"]
-            lines.append(f"  {self.unfinished_messages:,} of them are not finished: a purge leaves their sessions")
+            unfinished = f"{self.unfinished_messages:,} are not finished: a purge leaves their sessions"
+            lines.append(f"  {unfinished if self.unfinished_messages else 'all are finished'}")
         return "\n".join(lines)
 
 
@@ -63,19 +69,21 @@ def measure(database: Database | Beside) -> SizeReport:
     oldest, newest, unfinished = reader.execute(
         "SELECT (SELECT time_created FROM message_header ORDER BY id LIMIT 1), "
         "(SELECT time_created FROM message_header ORDER BY id DESC LIMIT 1), "
-        "(SELECT COUNT(*) FROM message_header WHERE status IN (1, 2, 3, 5, 6))"
+        f"(SELECT COUNT(*) FROM message_header WHERE status IN ({_UNFINISHED}))"
     ).fetchone()
     return SizeReport(
         folder=str(folder),
         schema_version=_pragma(reader, "user_version"),
         files={
             path.name: path.stat().st_size
-            for name in ("messages.db", "tables.db")
+            for name in (MESSAGES, TABLES)
             for path in (folder / name, folder / f"{name}-wal")
             if path.is_file()
         },
         backups_bytes=sum(
-            path.stat().st_size for path in (*folder.glob("backups/*/*"), *folder.glob("messages.db.v*.bak"))
+            path.stat().st_size
+            for pattern in ("backups/*/*", "replaced-*/*", f"{MESSAGES}.v*.bak")
+            for path in folder.glob(pattern)
         ),
         disk_free_bytes=shutil.disk_usage(folder).free,
         free_bytes=_pragma(reader, "freelist_count") * _pragma(reader, "page_size"),
@@ -127,7 +135,3 @@ def _give_back(connection: sqlite3.Connection) -> None:
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
-
-
-def _shown(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"

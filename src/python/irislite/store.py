@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from typing import Any, NamedTuple, NoReturn
 
 from irislite.database import Database, Write
-from irislite.errors import IllegalMove, UnknownSession
+from irislite.errors import IllegalMove, StoreError, UnknownSession
 from irislite.header import (
     Body,
     BusinessType,
@@ -113,6 +113,11 @@ class Store:
         self._database = database
         self._next_id = _highest_id(database.reader()) + 1
         database.write(lambda connection: [connection.execute(statement) for statement in _INTAKE])
+
+    @property
+    def highest_id(self) -> int:
+        """The highest id that was given to a message."""
+        return self._next_id - 1
 
     # -- writing -----------------------------------------------------------------------
 
@@ -258,6 +263,12 @@ class Store:
         )
 
     @staticmethod
+    def require(connection: sqlite3.Connection, header_id: int) -> None:
+        """Raise `UnknownSession` for a message that is not there, as the transaction at hand sees it."""
+        if connection.execute("SELECT 1 FROM message_header WHERE id = ?", (header_id,)).fetchone() is None:
+            raise UnknownSession(f"There is no message {header_id}: it may have been purged.")
+
+    @staticmethod
     def _refuse(connection: sqlite3.Connection, header_id: int, new: Status) -> NoReturn:
         row = connection.execute("SELECT status FROM message_header WHERE id = ?", (header_id,)).fetchone()
         if row is None:
@@ -325,6 +336,18 @@ class Store:
             (queue_name, target),
         )
         return [row[0] for row in rows]
+
+    def oldest(self, queue_name: str, target: str) -> Header | None:
+        """The message that is Queued for a target for longest, or None."""
+        found = [
+            self._read(
+                "SELECT * FROM message_header INDEXED BY message_header_queue WHERE target_queue_name = ? "
+                "AND priority = ? AND target_config_name = ? AND status = 2 ORDER BY id LIMIT 1",
+                (queue_name, priority, target),
+            ).fetchone()
+            for priority in Priority
+        ]
+        return min((to_header(row) for row in found if row is not None), default=None, key=lambda header: header.id)
 
     def waiting_for_callers(self, return_queues: str) -> list[int]:
         """The ids of the Queued requests whose return queue begins so: somebody waits for them, or did."""
@@ -413,6 +436,16 @@ class Store:
         found = self._read("SELECT 1 FROM business_process WHERE config_name = ? AND completed = 0", (config_name,))
         return found.fetchone() is not None
 
+    def has_busy_processes(self, config_name: str) -> bool:
+        """The same without those that wait for the documents of private sessions alone: their polls are Deferred."""
+        found = self._read(
+            "SELECT 1 FROM business_process WHERE config_name = ? AND completed = 0 AND (pending = '{}' OR EXISTS ("
+            "SELECT 1 FROM json_each(pending) AS call JOIN message_header AS header "
+            "ON header.id = CAST(call.key AS INTEGER) WHERE header.status != ?))",
+            (config_name, Status.DEFERRED),
+        )
+        return found.fetchone() is not None
+
     @staticmethod
     def save_process_state(connection: sqlite3.Connection, state: ProcessState) -> int:
         """Write what a business process keeps; an id of 0 makes a new one. Returns the id."""
@@ -443,7 +476,10 @@ class Store:
         )
 
     def _read(self, sql: str, values: tuple[Any, ...]) -> sqlite3.Cursor:
-        return self._database.reader().execute(sql, values)
+        try:
+            return self._database.reader().execute(sql, values)
+        except sqlite3.Error as error:
+            raise StoreError(f"The store cannot be read: {error}. Check the disk and the folder's rights.") from error
 
 
 def _contents(drafts: tuple[Draft, ...]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # the runtime is imported when a production is started: this 
     from irislite.bridge.projects import Visit
     from irislite.director import Director
     from irislite.eventlog import LogEntry
+    from irislite.header import Header
     from irislite.sql import Tables
     from irislite.views import ItemView
 
@@ -105,6 +106,7 @@ class Running:
     def wait_idle(self, timeout: float = PATIENCE_S) -> None:
         """Wait until no message waits, none is worked on and no process is open.
 
+        A process in a private session that only waits for the next document counts as idle.
         Raises `TimeoutError` that names what is still at work after `timeout` seconds.
         """
         deadline = time.monotonic() + timeout
@@ -126,13 +128,12 @@ class Running:
     def trace(self) -> list[Arrow]:
         """All messages there are in the folder, in the order in which they were sent."""
         self._settle()
-        headers = self.director.store.latest(1_000_000)
-        return self._arrows(header.id for header in sorted(headers, key=lambda header: header.id))
+        return self._arrows(self.director.store.latest(1_000_000)[::-1])
 
     def trace_of(self, session: int) -> list[Arrow]:
         """The messages of one session."""
         self._settle()
-        return self._arrows(header.id for header in self.director.store.session(session))
+        return self._arrows(self.director.store.session(session))
 
     @property
     def log(self) -> "list[LogEntry]":
@@ -164,10 +165,11 @@ class Running:
     ) -> None:  # fmt: skip
         """Change an item's settings and restart it alone. A key is a name, or ("Adapter", name); None is the default.
 
-        Raises `ProductionError` if the item does not come up.
+        Raises `ProductionError` if the item does not come up, or has no setting of a name; free options are lines of
+        `%settings`.
         """
         director = self.director
-        director.apply_settings(item, _texts(settings or {}), pool_size)
+        director.apply_settings(item, self._checked(item, settings or {}), pool_size)
         if enabled is not None:
             director.enable_item(item, enabled)
 
@@ -193,12 +195,27 @@ class Running:
             self._director.set_default_production(self.name)
             while self._settings:  # after a restart the folder knows them
                 item, settings = self._settings.popitem()
-                self._director.apply_settings(item, _texts(settings))
+                self._director.apply_settings(item, self._checked(item, settings))
             self._director.start(self.name)
             self._wait_for_start()
         except BaseException:
             self._close()
             raise
+
+    def _checked(self, item: str, settings: "Mapping[Key, object]") -> dict[tuple[str, str], str | None]:
+        """Settings as the director takes them; a misspelt one would make the test say nothing."""
+        from irislite.config import PLUMBING
+        from irislite.errors import ProductionError, near
+        from irislite.header import BusinessType
+        from irislite.itemsettings import NOT_IMPLEMENTED
+
+        texts = _texts(settings)
+        known = {view.name for view in self.director.settings(item)}
+        if self.director.item(item).kind is not BusinessType.UNKNOWN:  # else its start tells what is wrong
+            for _, name in texts:
+                if name not in known | PLUMBING | NOT_IMPLEMENTED:
+                    raise ProductionError(f"{item} has no setting {name!r}.{near(name, known)}")
+        return texts
 
     def _take(self, director: "Director", file: Path | None) -> str:
         """Register what is to run. Returns its name."""
@@ -269,7 +286,7 @@ class Running:
             count = item.queue_count + item.in_progress
             if count and item.state in (ItemState.RUNNING, ItemState.STARTING):
                 busy.append(f"{item.name} has {count} message{'s' * (count > 1)}")
-            elif item.kind is BusinessType.PROCESS and self.director.store.has_open_processes(item.name):
+            elif item.kind is BusinessType.PROCESS and self.director.store.has_busy_processes(item.name):
                 busy.append(f"{item.name} waits for an answer or a timer")
         return busy
 
@@ -277,13 +294,12 @@ class Running:
         """Wait until everything that was written so far can be read."""
         self.director.flush()
 
-    def _arrows(self, ids: Iterator[int]) -> list[Arrow]:
+    def _arrows(self, headers: "list[Header]") -> list[Arrow]:
         from irislite.bridge.messages import unpack
         from irislite.header import MessageType
 
         store, arrows = self.director.store, []
-        for id_ in ids:
-            header = store.header(id_)
+        for header in headers:
             body = store.body(header.message_body_id) if header.message_body_id else None
             arrows.append(
                 Arrow(
@@ -354,25 +370,15 @@ def _texts(settings: Mapping[Key, object]) -> dict[tuple[str, str], str | None]:
 
 def factory(home: Callable[[], Path]) -> Iterator[Callable[..., Running]]:
     """The work of the pytest fixture: start, one after the other; end the last one; tell what went wrong."""
-    opened: list[Any] = []
+    with ExitStack() as opened:
 
-    def close() -> None:
-        while opened:
-            context, production = opened.pop()
-            _tell(production)
-            context.__exit__(None, None, None)
+        def start(source: Source, **options: Any) -> Running:
+            opened.close()
+            production = opened.enter_context(running(source, **{"home": home(), **options}))
+            opened.callback(_tell, production)
+            return production
 
-    def start(source: Source, **options: Any) -> Running:
-        close()
-        context = running(source, **{"home": home(), **options})
-        production = context.__enter__()
-        opened.append((context, production))
-        return production
-
-    try:
         yield start
-    finally:
-        close()
 
 
 def _tell(production: Running) -> None:

@@ -2,6 +2,7 @@
 
 import json
 
+from irislite import bodytext
 from irislite.bridge import components
 from irislite.errors import BadRequest
 from irislite.header import Body, BusinessType
@@ -23,24 +24,15 @@ def request_body(classname: str, text: str) -> Body:
     if name == "IOP.Message":
         raise BadRequest("The request type IOP.Message needs a Python class name too, as in msg.MLRequest.")
     components.check_request_class(name)
-    example = 'as in {"inputs": "text"}'
-    try:
-        fields = json.loads(text or "{}")
-        content = json.dumps(fields, ensure_ascii=False, allow_nan=False)
-        content.encode()  # a lone surrogate cannot be stored
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(f"The body is no valid JSON: {error}. Write it {example}.") from error
-    if not isinstance(fields, dict):
-        raise BadRequest(f"The body is a JSON {type(fields).__name__}: it must be an object, {example}.")
-    return Body("IOP.Message", name, content)
+    return Body("IOP.Message", name, bodytext.stored(text or "{}", "The body", 'Write it as in {"inputs": "text"}.'))
 
 
 def result(call: Call) -> TestResult:
     """What is shown of an answered call. Raises `RequestFailed` with the target's words."""
     body, header = call.answer(), call.header
     return TestResult(
-        session_id=header.session_id if header is not None else 0,
-        request_id=header.id if header is not None else 0,
+        session_id=header.session_id,
+        request_id=header.id,
         classname=body.classname if body is not None else "",
         body=body.content if body is not None else "",
     )

@@ -1,9 +1,9 @@
 """A real server over a small production, for all tests of a module."""
 
 import sys
-import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -11,28 +11,15 @@ import pytest
 from irislite.director import Director
 from irislite.web.accounts import Accounts
 from irislite.web.app import create_api
-from irislite.web.server import Server, listen
 from runtime.web.sample import PASSWORD, Site, write_production
+from runtime.web.serving import serving as run_server
 
 
 @pytest.fixture(scope="module")
 def serving() -> Iterator[Callable[[Any], str]]:
     """Serves an app on a free port in a thread, until the module's tests are done. Returns its URL."""
-    servers: list[tuple[Server, threading.Thread]] = []
-
-    def serve(app: Any) -> str:
-        listening, up = listen("127.0.0.1", 0), threading.Event()
-        server = Server(app, up.set)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        servers.append((server, thread))
-        assert up.wait(10)
-        return f"http://127.0.0.1:{listening.getsockname()[1]}"
-
-    yield serve
-    for server, thread in servers:
-        server.should_exit = True
-        thread.join(10)
+    with ExitStack() as servers:
+        yield lambda app: servers.enter_context(run_server(app))
 
 
 @pytest.fixture(scope="module")

@@ -90,10 +90,10 @@ class Site:
         return self.call("POST", "/api/iop/test", json=body)
 
 
-def write_production(folder: Path, name: str, module: str) -> Path:
-    """A settings file beside the module of its components."""
+def write_production(folder: Path, name: str, module: str, components: str = COMPONENTS) -> Path:
+    """A settings file beside the module of its components: `Door`, `Relay` and `Greeter`."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{module}.py").write_text(COMPONENTS)
+    (folder / f"{module}.py").write_text(components)
     file = folder / f"{module}_settings.py"
     file.write_text(PRODUCTION.format(module=module, name=name))
     return file

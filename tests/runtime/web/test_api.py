@@ -1,7 +1,6 @@
 """The REST service: what bad input and unusual states answer."""
 
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 
 from irislite.director import Director
 from irislite.eventlog import LogType
+from runtime.asking import eventually
 from runtime.web.sample import Site
 
 
@@ -48,20 +48,15 @@ def test_a_test_need_not_wait(site: Site) -> None:
     answer = site.test("later", wait=False)
     assert answer.status_code == 202
     ids = answer.json()
-    deadline = time.monotonic() + 5
-    while (message := site.call("GET", f"/api/irislite/messages/{ids['message_id']}").json())["status"] != "Completed":
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    assert message["session_id"] == ids["session_id"]
+    path = f"/api/irislite/messages/{ids['message_id']}"
+    eventually(lambda: site.call("GET", path).json()["status"] == "Completed")
+    assert site.call("GET", path).json()["session_id"] == ids["session_id"]
 
 
 def test_a_working_item_is_not_restarted_and_a_timeout_is_told(site: Site) -> None:
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(site.test, "sleep 1")
-        deadline = time.monotonic() + 5
-        while not site.director.item("Greeter").in_progress:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        eventually(lambda: site.director.item("Greeter").in_progress)
         answer = site.test("hurry", timeout=0.1)
         assert answer.status_code == 504
         assert "longer timeout" in answer.json()["error"]
@@ -204,10 +199,7 @@ def test_an_error_nobody_thought_of_is_logged_and_answered_with_a_sentence(
     monkeypatch.setattr(Director, "queue_counts", fail)
     text = error_of(site, 500, "GET", "/api/iop/queues")
     assert "event log" in text and "secret" not in text
-    deadline = time.monotonic() + 5
-    while not (found := site.director.eventlog.newest(1, LogType.ERROR, text="KeyError")):
-        assert time.monotonic() < deadline  # the answer does not wait for the disk
-        time.sleep(0.01)
-    entry = found[0]
+    # The answer does not wait for the disk.
+    (entry,) = eventually(lambda: site.director.eventlog.newest(1, LogType.ERROR, text="KeyError"))
     assert "GET /api/iop/queues failed: KeyError" in entry.text
     assert "Traceback" in entry.stack

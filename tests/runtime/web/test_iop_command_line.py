@@ -6,13 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from irislite.eventlog import LogType
 from irislite.header import Status
+from runtime.asking import eventually
 from runtime.web.sample import PASSWORD, Site, write_production
 
 
@@ -31,13 +31,6 @@ def iop(site: Site, *arguments: str, password: str = PASSWORD, status: int = 0) 
     )  # fmt: skip
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout if status == 0 else done.stderr
-
-
-def eventually(check: Callable[[], object], timeout_s: float = 20) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not check():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def test_looking(site: Site) -> None:

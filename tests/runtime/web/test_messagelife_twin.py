@@ -1,6 +1,6 @@
 """What operators do with messages, over HTTP."""
 
-from runtime.test_director import eventually
+from runtime.asking import eventually
 from runtime.web.sample import Site
 
 BASE = "/api/irislite"

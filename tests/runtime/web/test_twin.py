@@ -1,8 +1,8 @@
 """The JSON twin of the portal's pages."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
+from runtime.asking import eventually
 from runtime.web.sample import Site
 
 BASE = "/api/irislite"
@@ -76,10 +76,7 @@ def test_messages_and_sessions(site: Site) -> None:
 def test_a_message_that_is_being_worked_on_is_delivered(site: Site) -> None:
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(site.test, "sleep 0.8")
-        deadline = time.monotonic() + 5
-        while not site.director.item("Greeter").in_progress:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        eventually(lambda: site.director.item("Greeter").in_progress)
         message = site.call("GET", f"{BASE}/messages", params={"limit": 1}).json()[0]
         session = site.call("GET", f"{BASE}/sessions/{message['session_id']}").json()
         assert message["status"] == session["messages"][0]["status"] == "Delivered"

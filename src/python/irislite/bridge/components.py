@@ -18,7 +18,7 @@ from pydantic_core import PydanticUndefined
 from irislite import itemsettings
 from irislite.bridge import projects
 from irislite.bridge.persistence import NO_PERSISTENT_MESSAGES
-from irislite.config import PLUMBING, SETTINGS_TEXT, Item
+from irislite.config import PLUMBING, SETTINGS_TEXT, Item, flag
 from irislite.errors import BadRequest, NotSupported, ProductionError, near
 from irislite.header import BusinessType
 from irislite.productions import Component
@@ -27,12 +27,14 @@ _import_lock = threading.Lock()
 _CASTS: dict[str, Callable[[str], Any]] = {
     "Integer": int,
     "Numeric": float,
-    "Boolean": lambda text: text.strip().lower() in ("1", "true", "yes", "on"),
+    "Boolean": lambda text: flag(text, False),
 }
 # Built-in classes of IRIS that stand for "a Python class named by the item's own settings".
-_GENERIC = {"IOP.BusinessService", "IOP.BusinessProcess", "IOP.BusinessOperation"}
+_GENERIC = {"IOP.BusinessService", "IOP.BusinessProcess", "IOP.BusinessOperation"} | {
+    "IOP.DuplexService", "IOP.DuplexProcess", "IOP.DuplexOperation"
+}  # fmt: skip
+DUPLEX_TARGET = "DuplexTargetConfigName"
 IRIS_ADAPTERS = {"Ens.InboundAdapter", "Ens.OutboundAdapter"}  # those that only say when a host is called
-RUN_BY = {"CallInterval", "KeepaliveInterval"}  # settings of an adapter that the runtime itself goes by
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,16 @@ class DeclaredSetting:
     required: bool
     category: str
     description: str
+
+
+_RUN_BY = (  # settings of an adapter that the runtime itself goes by
+    DeclaredSetting("CallInterval", "Numeric", 5, False, "Basic", "Seconds from one look for input to the next."),
+    DeclaredSetting(
+        "KeepaliveInterval", "Numeric", 0, False, "Basic",
+        "Seconds without work after which the adapter gives its sign of life; 0: never.",
+    ),
+)  # fmt: skip
+RUN_BY = frozenset(setting.name for setting in _RUN_BY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +100,23 @@ def import_class(module: str, classname: str, classpaths: str) -> Any:
 def kind(component: Any) -> BusinessType:
     """Whether a component is a service, a process or an operation."""
     for base, business_type in (
-        (iop.BusinessService, BusinessType.SERVICE),
-        (iop.BusinessProcess, BusinessType.PROCESS),
-        (iop.BusinessOperation, BusinessType.OPERATION),
+        ((iop.BusinessService, iop.DuplexService), BusinessType.SERVICE),
+        ((iop.BusinessProcess, iop.DuplexProcess), BusinessType.PROCESS),
+        ((iop.BusinessOperation, iop.DuplexOperation), BusinessType.OPERATION),
     ):
         if issubclass(component, base):
             return business_type
     return BusinessType.UNKNOWN
+
+
+def is_duplex(component: Any) -> bool:
+    """Whether a component has private sessions."""
+    return issubclass(component, (iop.DuplexService, iop.DuplexProcess, iop.DuplexOperation))
+
+
+def sends_documents(component: Any) -> bool:
+    """Whether a component is the side of a private session that is polled for documents."""
+    return issubclass(component, (iop.DuplexService, iop.DuplexOperation))
 
 
 def adapter(component: Any, registered: dict[str, Component]) -> Any:
@@ -113,7 +135,8 @@ def adapter(component: Any, registered: dict[str, Component]) -> Any:
     found = registered[name]
     loaded = import_class(found.module, found.classname, found.classpaths)
     wanted = {BusinessType.SERVICE: "InboundAdapter", BusinessType.OPERATION: "OutboundAdapter"}[kind(component)]
-    if not issubclass(loaded, getattr(iop, wanted)):
+    either = (iop.InboundAdapter, iop.OutboundAdapter)
+    if not issubclass(loaded, either if is_duplex(component) else getattr(iop, wanted)):
         raise ProductionError(
             f"The adapter {name!r} of {component.__name__} is no {wanted}: let {loaded.__name__} extend iop.{wanted}, "
             "or name another adapter."
@@ -140,11 +163,28 @@ def build(component: Any) -> Any:
 
 
 def declared_settings(component: Any) -> list[DeclaredSetting]:
-    """The settings the class declares, in the order of their names."""
-    return [
+    """The settings the class declares, in the order of their names, and the one that IRIS gives a duplex host."""
+    declared = [
         DeclaredSetting(name, type_, default, bool(required), category, description)
         for name, type_, default, required, category, description, *_ in component._get_properties()
     ]
+    if sends_documents(component) and all(setting.name != DUPLEX_TARGET for setting in declared):
+        text = "The process that gets the documents of the private sessions that this host starts."
+        declared.append(DeclaredSetting(DUPLEX_TARGET, "String", "", False, "Basic Settings", text))
+    return declared
+
+
+def adapter_settings(component: Any, registered: dict[str, Component]) -> list[DeclaredSetting]:
+    """The settings of a host's adapter: what its class declares, and what the runtime itself goes by."""
+    adapter_class = adapter(component, registered)
+    declared = declared_settings(adapter_class) if adapter_class is not None else []
+    run_by = ""
+    if kind(component) is not BusinessType.SERVICE:
+        run_by = "KeepaliveInterval" if adapter_class is not None else ""
+    elif adapter_class is not None or component.get_adapter_type() == "Ens.InboundAdapter":
+        run_by = "CallInterval"
+    names = {setting.name for setting in declared}
+    return declared + [setting for setting in _RUN_BY if setting.name == run_by and run_by not in names]
 
 
 def apply_settings(instance: Any, item: Item, target: str = "Host") -> list[str]:
@@ -156,19 +196,15 @@ def apply_settings(instance: Any, item: Item, target: str = "Host") -> list[str]
     """
     problems: list[str] = itemsettings.item_problems(item) if target == "Host" else []
     types = {declared.name: declared.type for declared in declared_settings(type(instance))}
-    values: list[tuple[str, Any]] = []
-    for line in (item.setting(SETTINGS_TEXT, target) or "").replace("\r", "").split("\n"):
-        name, _, text = line.partition("=")
-        if name.strip():
-            values.append((name.strip(), text))
+    values: list[tuple[str, Any]] = list(item.options(target).items())
     for (whose, name), text in item.settings.items():
         if whose != target or name in PLUMBING or name == SETTINGS_TEXT or text == "":
             continue
         if name not in types:
-            if whose == "Adapter" and name in RUN_BY:
-                continue
             business_type = kind(type(instance)) if whose == "Host" else BusinessType.UNKNOWN
-            if (problem := itemsettings.problem(name, business_type)) is not None:
+            if name in RUN_BY and (whose == "Adapter" or business_type is BusinessType.SERVICE):
+                continue
+            if (problem := itemsettings.problem(name, business_type, types)) is not None:
                 problems.append(problem)
             continue
         try:
@@ -183,8 +219,13 @@ def apply_settings(instance: Any, item: Item, target: str = "Host") -> list[str]
     return problems
 
 
-def request_classes(component: Any) -> list[RequestClass]:
-    """The message classes that the component has handlers for."""
+def request_classes(component: Any, item: Item) -> list[RequestClass]:
+    """The message classes that the component has handlers for.
+
+    A component may have a class method `examples(settings)` that returns, by message class, a JSON object that fits an
+    item of these settings, which are texts.
+    """
+    examples = _examples(component, item)
     instance = build(component)
     create_dispatch(instance)
     classes = []
@@ -193,8 +234,18 @@ def request_classes(component: Any) -> list[RequestClass]:
         found = getattr(sys.modules.get(module), classname, None)
         if inspect.isclass(found):
             text = inspect.getdoc(getattr(component, method)) or inspect.getdoc(found) or ""
-            classes.append(RequestClass(name, template(found), text.split("\n\n")[0]))
+            classes.append(RequestClass(name, examples.get(found) or template(found), text.split("\n\n")[0]))
     return sorted(classes, key=lambda request_class: request_class.name)
+
+
+def _examples(component: Any, item: Item) -> dict[type, dict[str, Any]]:
+    if not hasattr(component, "examples"):
+        return {}
+    settings = {**item.options(), **{name: text for (whose, name), text in item.settings.items() if whose == "Host"}}
+    try:
+        return dict(component.examples(settings))
+    except Exception:  # noqa: BLE001 - the component's own code, perhaps of another meaning: there are templates
+        return {}
 
 
 def template(message: type) -> dict[str, Any]:

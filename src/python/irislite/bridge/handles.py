@@ -5,24 +5,22 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from irislite.alarm import ALARM, seconds_of
+from irislite.alarm import seconds_of
 from irislite.bridge.objects import AlarmRequest, IrisObject, Ref, to_body, to_object
 from irislite.bridge.status import OK, ErrorStatus
 from irislite.errors import IrisliteError, NotSupported, RequestTimeout
 from irislite.header import Header
-from irislite.router import Call, Router, Sender
+from irislite.router import ALARM, Call, Router, Sender
 from irislite.store import ProcessState
 
 NO_TIMEOUT = -1
 BYTES = "%bytes"  # how a persistent property that is bytes is kept in JSON
 
 
-class AdapterHandle(IrisObject):
-    """The handle of a Python adapter; `host` is the handle of the service or operation it works for."""
+class _ComponentHandle(IrisObject):
+    """A handle tells which component it is of."""
 
-    def __init__(self, host: "Handle") -> None:
-        self.BusinessHost = host
-        self.component: Any = None
+    component: Any = None
 
     def GetClass(self) -> Any:
         return self.component
@@ -32,6 +30,13 @@ class AdapterHandle(IrisObject):
 
     def GetClassname(self) -> str:
         return type(self.component).__name__
+
+
+class AdapterHandle(_ComponentHandle):
+    """The handle of a Python adapter; `host` is the handle of the service or operation it works for."""
+
+    def __init__(self, host: "Handle") -> None:
+        self.BusinessHost = host
 
     @property
     def _ConfigName(self) -> str:
@@ -50,7 +55,7 @@ class OutboundHandle(AdapterHandle):
     classes: ClassVar[tuple[str, ...]] = ("IOP.OutboundAdapter", "IOP.Common", "Ens.OutboundAdapter", "Ens.Adapter")
 
 
-class Handle(IrisObject):
+class Handle(_ComponentHandle):
     """The handle of a service or an operation; one thread uses it at a time.
 
     `session_id` is the session that sends belong to; 0 lets the next send start one.
@@ -63,18 +68,8 @@ class Handle(IrisObject):
         self.session_id = 0
         self._router = router
         self._calls: dict[int, Call] = {}
-        self.component: Any = None
         self.Adapter: AdapterHandle | None = None
         self.failed: Callable[[str, BaseException], None] = lambda method, error: None  # told of what a hook raises
-
-    def GetClass(self) -> Any:
-        return self.component
-
-    def GetModule(self) -> str:
-        return type(self.component).__module__
-
-    def GetClassname(self) -> str:
-        return type(self.component).__name__
 
     def ProcessInput(self, value: Any = None) -> int | ErrorStatus:
         """Hand an input to the service, in a session of its own; what it raises is logged and answered as a status."""
@@ -153,9 +148,8 @@ class Handle(IrisObject):
         ref_end: Ref,
     ) -> int:
         call = self._call(target, request, description)
-        header_id = call.header.id if call.header is not None else 0
-        self._calls[header_id] = call
-        ref_id.value, ref_queue.value = header_id, f"_SyncCall:{header_id}"
+        self._calls[call.header.id] = call
+        ref_id.value, ref_queue.value = call.header.id, call.header.return_queue_name
         ref_end.value = "" if timeout == NO_TIMEOUT else time.monotonic() + timeout
         return OK
 
@@ -178,14 +172,12 @@ class Handle(IrisObject):
 
     def _call(self, target: str, request: Any, description: str | None) -> Call:
         call = self._router.call(self.sender, target, to_body(request), self.session_id, description or "")
-        if call.header is not None:
-            self.session_id = call.header.session_id
+        self.session_id = call.header.session_id
         return call
 
     @staticmethod
     def _answer(call: Call) -> Any:
-        body = call.answer()
-        return to_object(body, call.response.message_body_id if call.response is not None else 0)
+        return to_object(call.answer(), call.response_body_id)
 
 
 class ProcessHandle(Handle):

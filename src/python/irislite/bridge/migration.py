@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,11 @@ from iop.production.validation import ProductionValidationError, ProductionValid
 
 from irislite.bridge.sql import namespace
 from irislite.errors import ProductionError
+from irislite.itemsettings import BY_KIND
+
+# iop's validation knows the settings that a Python class declares, but none that every host has.
+_OF_EVERY_HOST = {known.name for settings in BY_KIND.values() for known in settings}
+_UNKNOWN_SETTING = re.compile(r"\.Host\.(\w+): Unknown setting name")
 
 
 def migrate(settings_file: Path, strict: bool = False) -> tuple[str, list[str]]:
@@ -27,9 +33,14 @@ def migrate(settings_file: Path, strict: bool = False) -> tuple[str, list[str]]:
         except ProductionValidationError as error:
             raise ProductionError(f"{error}\nCorrect this, or migrate without strict validation.") from error
     issues = [str(entry.message) for entry in found if issubclass(entry.category, ProductionValidationWarning)]
-    return words.getvalue().strip(), issues
+    return words.getvalue().strip(), [issue for issue in issues if not _is_known(issue)]
 
 
 def register(production: Any, root_path: str | None = None) -> None:
     """The same for one production, an object or a dictionary of `iop`, without a file."""
     utils.set_productions_settings([production], root_path)
+
+
+def _is_known(issue: str) -> bool:
+    unknown = _UNKNOWN_SETTING.search(issue)
+    return unknown is not None and unknown[1] in _OF_EVERY_HOST

@@ -105,11 +105,14 @@ class MessageBody(IrisObject):
     def _fields(self) -> dict[str, Any]:
         return {}
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._fields().items())})"
+
 
 class Message(MessageBody):
     """`IOP.Message`: a Python message as JSON, in a text or, when it is long, in a stream."""
 
-    classes: ClassVar[tuple[str, ...]] = ("IOP.Message", "Ens.MessageBody", "%Persistent", "%RegisteredObject")
+    classes: ClassVar[tuple[str, ...]] = ("IOP.Message", *MessageBody.classes)
     buffer = STREAM_BUFFER
 
     def __init__(self, *_: Any) -> None:
@@ -150,7 +153,7 @@ class Message(MessageBody):
 class PickleMessage(MessageBody):
     """`IOP.PickleMessage`: a Python message as base64 pickle text in a stream."""
 
-    classes: ClassVar[tuple[str, ...]] = ("IOP.PickleMessage", "Ens.MessageBody", "%Persistent", "%RegisteredObject")
+    classes: ClassVar[tuple[str, ...]] = ("IOP.PickleMessage", *MessageBody.classes)
 
     def __init__(self, *_: Any) -> None:
         super().__init__()
@@ -167,13 +170,13 @@ class PickleMessage(MessageBody):
 class EnsRequest(MessageBody):
     """`Ens.Request`: a request that carries nothing."""
 
-    classes: ClassVar[tuple[str, ...]] = ("Ens.Request", "Ens.MessageBody", "%Persistent", "%RegisteredObject")
+    classes: ClassVar[tuple[str, ...]] = ("Ens.Request", *MessageBody.classes)
 
 
 class EnsResponse(MessageBody):
     """`Ens.Response`: an answer that carries nothing."""
 
-    classes: ClassVar[tuple[str, ...]] = ("Ens.Response", "Ens.MessageBody", "%Persistent", "%RegisteredObject")
+    classes: ClassVar[tuple[str, ...]] = ("Ens.Response", *MessageBody.classes)
 
 
 class _StringBody(MessageBody):
@@ -184,41 +187,26 @@ class _StringBody(MessageBody):
     def _fields(self) -> dict[str, Any]:
         return {"StringValue": self.StringValue}
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.StringValue!r})"
+
 
 class StringRequest(_StringBody):
     """`Ens.StringRequest`: a request that carries a text."""
 
-    classes: ClassVar[tuple[str, ...]] = (
-        "Ens.StringRequest",
-        "Ens.Request",
-        "Ens.MessageBody",
-        "%Persistent",
-        "%RegisteredObject",
-    )
+    classes: ClassVar[tuple[str, ...]] = ("Ens.StringRequest", *EnsRequest.classes)
 
 
 class StringResponse(_StringBody):
     """`Ens.StringResponse`: an answer that carries a text."""
 
-    classes: ClassVar[tuple[str, ...]] = (
-        "Ens.StringResponse",
-        "Ens.Response",
-        "Ens.MessageBody",
-        "%Persistent",
-        "%RegisteredObject",
-    )
+    classes: ClassVar[tuple[str, ...]] = ("Ens.StringResponse", *EnsResponse.classes)
 
 
 class AlertRequest(MessageBody):
     """`Ens.AlertRequest`: tells the item Ens.Alert what happened. `AlertTime` is ISO 8601 in UTC."""
 
-    classes: ClassVar[tuple[str, ...]] = (
-        "Ens.AlertRequest",
-        "Ens.Request",
-        "Ens.MessageBody",
-        "%Persistent",
-        "%RegisteredObject",
-    )
+    classes: ClassVar[tuple[str, ...]] = ("Ens.AlertRequest", *EnsRequest.classes)
 
     def __init__(self, source: str = "", text: str = "", *_: Any) -> None:
         super().__init__()
@@ -236,13 +224,7 @@ class AlertRequest(MessageBody):
 class AlarmRequest(MessageBody):
     """`Ens.AlarmRequest`: asks to be answered when `Duration`, seconds or xsd duration text, has passed."""
 
-    classes: ClassVar[tuple[str, ...]] = (
-        "Ens.AlarmRequest",
-        "Ens.Request",
-        "Ens.MessageBody",
-        "%Persistent",
-        "%RegisteredObject",
-    )
+    classes: ClassVar[tuple[str, ...]] = ("Ens.AlarmRequest", *EnsRequest.classes)
 
     def __init__(self, duration: str = "", *_: Any) -> None:
         super().__init__()
@@ -255,13 +237,7 @@ class AlarmRequest(MessageBody):
 class AlarmResponse(MessageBody):
     """`Ens.AlarmResponse`: says that the time has passed."""
 
-    classes: ClassVar[tuple[str, ...]] = (
-        "Ens.AlarmResponse",
-        "Ens.Response",
-        "Ens.MessageBody",
-        "%Persistent",
-        "%RegisteredObject",
-    )
+    classes: ClassVar[tuple[str, ...]] = ("Ens.AlarmResponse", *EnsResponse.classes)
 
 
 class Start(Message):
@@ -294,6 +270,42 @@ class Stop(MessageBody):
     classes: ClassVar[tuple[str, ...]] = ("IOP.Generator.Message.Stop", "%Persistent", "%RegisteredObject")
 
 
+class SessionStart(MessageBody):
+    """`IOP.PrivateSession.Message.Start`: asks for a private session."""
+
+    classes: ClassVar[tuple[str, ...]] = ("IOP.PrivateSession.Message.Start", "%Persistent", "%RegisteredObject")
+
+
+class SessionPoll(MessageBody):
+    """`IOP.PrivateSession.Message.Poll`: asks for the next document of a private session."""
+
+    classes: ClassVar[tuple[str, ...]] = ("IOP.PrivateSession.Message.Poll", "%Persistent", "%RegisteredObject")
+
+
+class SessionAck(MessageBody):
+    """`IOP.PrivateSession.Message.Ack`: says that the private session has started."""
+
+    classes: ClassVar[tuple[str, ...]] = ("IOP.PrivateSession.Message.Ack", "%Persistent", "%RegisteredObject")
+
+
+class SessionStop(MessageBody):
+    """`IOP.PrivateSession.Message.Stop`: says that the private session is over; a message may come with it."""
+
+    classes: ClassVar[tuple[str, ...]] = ("IOP.PrivateSession.Message.Stop", "%Persistent", "%RegisteredObject")
+
+    def __init__(self, attached: Any = "", *_: Any) -> None:
+        super().__init__()
+        self.AttachedMessage = attached
+
+    def _fields(self) -> dict[str, Any]:
+        body = to_body(self.AttachedMessage)
+        return {"AttachedMessage": list(body)} if body is not None else {}
+
+    def fill(self, body: Body) -> None:
+        attached = json.loads(body.content or "{}").get("AttachedMessage")
+        self.AttachedMessage = to_object(Body(*attached)) if attached else ""
+
+
 class CallStructure(IrisObject):
     """`Ens.CallStructure`: one request of several that are sent together."""
 
@@ -317,7 +329,7 @@ BODIES: dict[str, type[MessageBody]] = {
     kind.classes[0]: kind
     for kind in (
         Message, PickleMessage, EnsRequest, EnsResponse, StringRequest, StringResponse, AlarmRequest, AlarmResponse,
-        AlertRequest, Start, StartPickle, Poll, Ack, Stop,
+        AlertRequest, Start, StartPickle, Poll, Ack, Stop, SessionStart, SessionPoll, SessionAck, SessionStop,
     )
 }  # fmt: skip
 

@@ -49,7 +49,7 @@ class Visit:
 
 def folders(classpaths: str) -> list[Path]:
     """The folders of a class path, which are separated by '|' or ':'."""
-    return [Path(part).absolute() for part in re.split(r"[|:]", classpaths) if part]
+    return [Path(part).absolute() for part in dict.fromkeys(re.split(r"[|:]", classpaths)) if part]
 
 
 def enter(paths: Iterable[Path]) -> None:

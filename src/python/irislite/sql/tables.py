@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from irislite.folder import MESSAGES, TABLES
 from irislite.sql import load
 from irislite.sql.catalog import Column, qualified
 from irislite.sql.errors import DatabaseFailed, table_not_found
@@ -22,8 +23,8 @@ class Tables:
     """
 
     def __init__(self, home: Path) -> None:
-        self.path = home / "tables.db"
-        self._messages = home / "messages.db"
+        self.path = home / TABLES
+        self._messages = home / MESSAGES
         self._threads = threading.local()
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
         self._closed = False

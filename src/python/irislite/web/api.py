@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body, Depends, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator
 from starlette.exceptions import HTTPException
 
+from irislite.config import flag
 from irislite.director import Director
 from irislite.web import blocking, migration, testing
 from irislite.web.failures import Failure
@@ -203,7 +204,7 @@ def queues(director: Engine, production: ProductionName = "") -> dict[str, Any]:
 @router.get("/bindings")
 def bindings(director: Engine, unused: str = "") -> list[dict[str, Any]]:
     """The registered Python classes; with `unused` (1, true, yes or on) those that no item uses."""
-    return director.bindings(unused.lower() in ("1", "true", "yes", "on"))
+    return director.bindings(flag(unused, False))
 
 
 @router.delete("/binding")

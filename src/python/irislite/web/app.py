@@ -1,10 +1,13 @@
 """The table of contents of URLs: REST for `iop`, JSON twin, old addresses, portal."""
 
 import re
+from typing import NoReturn
 from urllib.parse import parse_qsl, urlencode
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
+from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from irislite.director import Director
@@ -41,6 +44,9 @@ def create_api(
     app.include_router(api.router)
     app.include_router(atelier.router)
     app.include_router(twin.router)
+    app.add_route(
+        "/api/{path:path}", _nowhere, ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"], include_in_schema=False
+    )
     failures.register(app)
     # The last one added is the first one asked.
     app.add_middleware(OldAddresses)
@@ -52,6 +58,12 @@ def create_api(
 async def _health() -> dict[str, str]:
     """Answers without an account, as long as the server answers at all."""
     return {"status": "ok"}
+
+
+async def _nowhere(request: Request) -> NoReturn:
+    """What no route above takes is an error: the portal would send a script to its sign-in page."""
+    known = any(route.matches(request.scope)[0] is Match.PARTIAL for route in request.app.routes)
+    raise HTTPException(405 if known else 404)  # a known address that is asked by another method
 
 
 async def _home() -> RedirectResponse:

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from irislite.bridge import projects
 from irislite.director import Director
 from irislite.errors import IrisliteError, ProductionError
 from irislite.eventlog import LogType
@@ -128,7 +129,11 @@ def _renew(director: Director, production: str, folder: Path) -> list[str]:
     if status["status"] == ProductionStatus.STOPPED or production not in ("", status["production"]):
         return []
     director.update()
-    sent = {row["class"] for row in director.bindings() if any(path.is_relative_to(folder) for path in _folders(row))}
+    sent = {
+        row["class"]
+        for row in director.bindings()
+        if any(path.is_relative_to(folder) for path in projects.folders(row["classpaths"]))
+    }
     warnings = []
     for item in director.items():
         if item.class_name not in sent or not item.enabled:
@@ -141,7 +146,3 @@ def _renew(director: Director, production: str, folder: Path) -> list[str]:
         except ProductionError as error:
             warnings.append(str(error))
     return warnings
-
-
-def _folders(binding: dict[str, Any]) -> list[Path]:
-    return [Path(part) for part in re.split(r"[|:]", binding["classpaths"]) if part]

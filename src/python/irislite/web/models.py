@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from irislite.purge import LONGEST_AGE_DAYS
+
 _WORDS = {"INPROC": "InProc"}
 
 
@@ -187,7 +189,7 @@ class Aborted(BaseModel):
 class Age(BaseModel):
     """What a purge deletes: what is older than so many days. With `dry_run` it only counts."""
 
-    older_than_days: float = Field(ge=0, le=36_500, allow_inf_nan=False)
+    older_than_days: float = Field(ge=0, le=LONGEST_AGE_DAYS, allow_inf_nan=False)
     dry_run: bool = False
 
 

@@ -7,8 +7,9 @@ from typing import Any
 from nicegui import ui
 from nicegui.elements.mixins.value_element import ValueElement
 
-from irislite.config import PLUMBING, SETTINGS_TEXT
+from irislite.config import PLUMBING, SETTINGS_TEXT, options
 from irislite.errors import IrisliteError
+from irislite.masking import masked_setting
 from irislite.views import SettingView
 from irislite.web import blocking
 from irislite.web.portal.controls import button, facts, notice, text
@@ -36,11 +37,12 @@ class SettingsForm:
             asyncio.to_thread(director.settings, self._name), asyncio.to_thread(director.item, self._name)
         )
         self._size = item.pool_size
+        lines = {view.target: options(view.value) for view in views if view.name == SETTINGS_TEXT}
         for view in views:
             if view.name not in PLUMBING:
                 self._views[(view.target, view.name)] = view
                 with ui.element("div").classes("setting"):
-                    self._inputs[(view.target, view.name)] = _input(view)
+                    self._inputs[(view.target, view.name)] = _input(view, lines.get(view.target, {}).get(view.name))
                     _explain(view)
         with ui.element("div").classes("setting"):
             self._pool = ui.number("Pool size", value=item.pool_size, min=0, step=1, format="%d")
@@ -100,16 +102,17 @@ class SettingsForm:
         return bool(answer)
 
 
-def _input(view: SettingView) -> ValueElement[Any]:
-    """The control that fits a setting's type."""
+def _input(view: SettingView, line: str | None) -> ValueElement[Any]:
+    """The control that fits a setting's type. `line` is what a line of `%settings` says, which holds if it is empty."""
     label, value = view.name + (" *" if view.required else ""), _shown(view)
+    empty = _default(view) if line is None else f"From {SETTINGS_TEXT}: {masked_setting(view.name, line)}"
     made: ValueElement[Any]
     if view.name == SETTINGS_TEXT or "\n" in value:
         made = ui.textarea(label, value=value).classes("mono").props("autogrow spellcheck=false")
     elif view.type == "Boolean":
-        made = ui.select({"": _default(view), "1": "Yes", "0": "No"}, label=label, value=value)
+        made = ui.select({"": empty, "1": "Yes", "0": "No"}, label=label, value=value)
     else:
-        made = ui.input(label, value=value, placeholder=_default(view))
+        made = ui.input(label, value=value, placeholder=empty)
         if view.type in ("Integer", "Numeric"):
             made.props(f"inputmode={'numeric' if view.type == 'Integer' else 'decimal'}")
     return made.props("outlined dense stack-label")
