@@ -33,6 +33,7 @@ SOURCES = HERE.parent / "src" / "python"
 START_TIMEOUT_S = 60
 PHASE_TIMEOUT_S = 180
 SENDERS = (1, 16)
+LIMIT = "limit: iop, bare SQLite"
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ SYSTEMS = (
         False,
         False,
     ),
+    System(LIMIT, "limit_queue", 1, {}, False, False),
     System("huey", "huey_queue", 0.5, {}, False),
     System("huey, worker thread", "huey_thread_queue", 0.5, {}, False),
     System("huey, fsync", "huey_queue", 0.2, {"BENCH_FSYNC": "1"}, False),
@@ -240,6 +242,8 @@ def compare(results: dict[str, dict[str, float]]) -> dict[str, Any]:
         ratios[name] = found = {}
         for senders in SENDERS:
             key = f"per_s_{senders}"
+            if LIMIT in results:
+                found[f"to_limit_{senders}"] = mine[key] / results[LIMIT][key]
             found[f"to_fastest_{senders}"] = mine[key] / max(figures[key] for figures in without.values())
             if others:
                 found[f"to_fastest_but_huey_{senders}"] = mine[key] / max(figures[key] for figures in others.values())

@@ -4,6 +4,7 @@ import itertools
 import logging
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from importlib.resources import files
@@ -28,6 +29,7 @@ MIGRATIONS: tuple[str, ...] = (
     """,
 )
 LARGEST_GROUP = 1_000  # writes in one commit
+GATHER_S = 0.000_02  # how long a commit waits for more writes, if several threads waited for the last one
 CHECKPOINT_PAGES = 10_000  # of the write-ahead log, before its pages move into the file: whoever commits then waits
 LARGEST_LOG = 64 * 1024 * 1024  # bytes that the log's file keeps when its pages have moved
 _MAIN_THREAD = threading.main_thread().ident
@@ -58,18 +60,29 @@ class Write:
         self.error: Exception | None = None
         self._database = database
         self._finished = False
-        self._done = threading.Lock()
-        self._done.acquire()
+        self._done: Any = None  # a lock, for who must wait for somebody else's commit
 
     def wait(self) -> Any:
-        """Block until the change is on disk; return what `apply` returned, or raise what it raised."""
+        """Block until the change is on disk; return what `apply` returned, or raise what it raised.
+
+        One thread at most waits for a change.
+        """
         while not self._finished:
             if not self._database.commit_waiting():
-                with self._done:  # whoever commits now takes this one along, or wakes the writer for it
-                    break
+                done = threading.Lock()
+                done.acquire()
+                self._done = done  # `finish` looks for it when it has said that it finished
+                if not self._finished:
+                    done.acquire()  # whoever commits now takes this one along, or wakes the writer for it
+                break
         if self.error is not None:
             raise self.error
         return self.result
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a thread sleeps until it is committed."""
+        return self._done is not None
 
     def finish(self) -> None:
         """Tell whoever waits."""
@@ -78,7 +91,8 @@ class Write:
                 self.committed(self.result)
         finally:
             self._finished = True
-            self._done.release()
+            if self._done is not None:
+                self._done.release()
 
 
 class Database:
@@ -103,6 +117,7 @@ class Database:
         self._committing = threading.Lock()
         self._bell = threading.Lock()  # released: there is something for the writer thread
         self._bell.acquire()
+        self._crowded = False  # several threads waited for the last commit
         self._closed = False
         self._closing = threading.Lock()
         try:
@@ -177,6 +192,8 @@ class Database:
         if not self._committing.acquire(blocking=False):
             return False
         try:
+            if self._crowded:  # those who were told now come with their next ones: one commit is for all
+                time.sleep(GATHER_S)
             group = self._next_group()
             if group:
                 self._commit_group(group)
@@ -231,25 +248,29 @@ class Database:
                     self._commit([write])
                 except Exception as error:  # noqa: BLE001 - raised again in the thread that waits
                     write.error = _explained(error, self.path)
+        waiting = 0
         for write in group:
+            waiting += write.is_awaited
             try:
                 write.finish()
             except Exception:
                 _logger.exception("A follow-up of a committed write failed")
+        self._crowded = waiting > 1
 
     def _commit(self, group: list[Write]) -> None:
         connection = self._connection
-        alone = group[0].many and all(write.apply == group[0].apply for write in group)
+        kinds = [(many, list(writes)) for (_, many), writes in itertools.groupby(group, key=_kind)]
+        alone = len(kinds) == 1 and group[0].many
         try:
             if not alone:
                 connection.execute("BEGIN IMMEDIATE")
-            for (apply, many), neighbours in itertools.groupby(group, key=_kind):
+            for many, writes in kinds:
                 if not many:
-                    for write in neighbours:
-                        write.result = apply(connection)
+                    for write in writes:
+                        write.result = write.apply(connection)
                     continue
-                writes = list(neighbours)
-                for write, result in zip(writes, apply(connection, [write.value for write in writes]), strict=True):
+                results = writes[0].apply(connection, [write.value for write in writes])
+                for write, result in zip(writes, results, strict=True):
                     write.result = result
             if not alone:
                 connection.execute("COMMIT")

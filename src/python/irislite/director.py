@@ -280,19 +280,24 @@ class Director:
 
     # -- tests -----------------------------------------------------------------------------
 
-    def test(self, target: str, classname: str, body: str, timeout_s: float | None = None) -> TestResult:
+    def test(
+        self, target: str, classname: str, body: str, timeout_s: float | None = None, user: str = ""
+    ) -> TestResult:
         """Send a request as the test page does and wait for the answer.
 
-        `classname` is a Python message class, or empty for an `Ens.Request`; `body` its JSON.
+        `classname` is a Python message class, or empty for an `Ens.Request`; `body` its JSON. The message's
+        description names the `user`.
         Raises `BadRequest`, `UnknownItem`, `ItemNotRunning`, `RequestFailed`, `RequestTimeout`.
         """
+        content, description = testpage.request_body(classname, body), testpage.description(user)
         return testpage.result(
-            self.router.send_sync(testpage.TESTER, target, testpage.request_body(classname, body), timeout_s)
+            self.router.send_sync(testpage.TESTER, target, content, timeout_s, description=description)
         )
 
-    def test_async(self, target: str, classname: str, body: str) -> Header:
+    def test_async(self, target: str, classname: str, body: str, user: str = "") -> Header:
         """Send a request as the test page does and do not wait. Returns its header."""
-        return self.router.send_async(testpage.TESTER, target, testpage.request_body(classname, body))
+        content, description = testpage.request_body(classname, body), testpage.description(user)
+        return self.router.send_async(testpage.TESTER, target, content, description=description)
 
     def test_object(self, target: str, request: MessageBody) -> MessageBody | None:
         """The same for an object that `iop` made."""

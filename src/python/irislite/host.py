@@ -9,7 +9,7 @@ from typing import Any
 from irislite.adapter import Adapter
 from irislite.bridge import components
 from irislite.bridge.handles import GeneratorHandle, Handle
-from irislite.bridge.objects import to_body, to_object
+from irislite.bridge.objects import MessageHeader, to_body, to_object
 from irislite.config import Item
 from irislite.eventlog import EventLog, LogType
 from irislite.generators import CLASSES, Generators
@@ -151,6 +151,7 @@ class Host:
         """Let an operation handle a request; what it raises is raised on."""
         header = entry.header
         self.instance.iris_handle.session_id = header.session_id
+        self.instance.iris_handle._RequestHeader = MessageHeader(header)
         if self._adapter is not None:
             self._adapter.use()
         if header.message_body_class_name in CLASSES:

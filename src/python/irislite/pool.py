@@ -220,13 +220,16 @@ class Pool:
                 continue
             except Exception as error:  # noqa: BLE001 - the store cannot be written: the message waits until it can
                 self._hand_back(queue, entry, error)
+                self._stopping.wait(RETRY_STORE_S)
                 continue
             if write is not None:
                 ahead.append((entry, write))
             queue.release(header.id)
             self.processed[target] += 1
-            # Someone waits for this answer: it must not wait for other messages to be handled.
-            self._settle_writes(ahead, 0 if header.return_queue_name else AHEAD)
+            if header.return_queue_name:  # someone waits for this answer: not for other messages to be handled
+                self._settle_writes(ahead, 0)
+            elif len(ahead) > AHEAD:
+                self._settle_writes(ahead, AHEAD)
             if self._delays_s and (delay_s := self._delays_s.get(target)):
                 self._settle_writes(ahead, 0)
                 self._stopping.wait(delay_s)
@@ -237,6 +240,7 @@ class Pool:
         """Wait until answers are on disk, the oldest first, once more than `most` of them are not."""
         if len(ahead) <= most:
             return
+        failed = False
         while len(ahead) > most // 2:  # the newer half may go with somebody's next commit
             entry, write = ahead.popleft()
             try:
@@ -246,6 +250,9 @@ class Pool:
             except Exception as error:  # noqa: BLE001 - the store cannot be written: the message waits until it can
                 if self._queue is not None:
                     self._hand_back(self._queue, entry, error)
+                    failed = True
+        if failed:
+            self._stopping.wait(RETRY_STORE_S)
 
     def _hand_back(self, queue: Queue, entry: Entry, error: Exception) -> None:
         queue.put_back(entry)
@@ -254,7 +261,6 @@ class Pool:
             self._log.add(LogType.ERROR, text, self.name)
         except StoreError:  # closed: this member outlived the runtime, and the message waits for the next
             self._stopping.set()
-        self._stopping.wait(RETRY_STORE_S)
 
     def _work(self, host: Host, entry: Entry, began: float) -> Write | None:
         """Handle one message. The one place where whatever a component raises is caught."""

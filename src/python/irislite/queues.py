@@ -52,14 +52,15 @@ class Queue:
         self._withheld: set[int] = set()  # being moved in the store: not to be read from there
         self._pins: dict[tuple[str, int], int] = {}  # (sender, session) -> the member that answers its polls
         self._pinned: defaultdict[int, deque[Entry]] = defaultdict(deque)
-        self._condition = threading.Condition()
+        self._lock = threading.RLock()
+        self._condition = threading.Condition(self._lock)
         self._napping = 0  # members that look up soon by themselves
 
     def put(self, entry: Entry) -> None:
         """Add a message that is on disk."""
         header = entry.header
         level = self._levels[header.priority]
-        with self._condition:
+        with self._lock:
             self._note(entry)
             if self._pins and (member := self._pin_of(entry)) is not None:
                 self._pinned[member].append(entry)
@@ -80,7 +81,7 @@ class Queue:
         A member that `naps` is not woken for asynchronous messages: it takes what came meanwhile
         when `timeout_s` is over. In a stream of messages that saves a change of threads for each.
         """
-        with self._condition:
+        with self._lock:
             entry = self._next(member)
             if entry is None and naps:
                 self._napping += 1
@@ -173,7 +174,7 @@ class Queue:
 
     def release(self, header_id: int) -> None:
         """Forget a claim: the message is done."""
-        with self._condition:
+        with self._lock:  # it is the condition's, and quicker to enter
             self._claimed.pop(header_id, None)
 
     def wake(self) -> None:
@@ -222,7 +223,8 @@ class Queue:
     def _note(self, entry: Entry) -> None:
         """Count a message that waits, and keep its secrets."""
         header = entry.header
-        self._known_id = max(self._known_id, header.id)
+        if header.id > self._known_id:
+            self._known_id = header.id
         self._counts[header.target_config_name] += 1
         if entry.has_secrets and entry.body is not None:
             self._secret_bodies[header.id] = entry.body

@@ -4,7 +4,7 @@ import itertools
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any, NamedTuple, NoReturn
@@ -25,7 +25,7 @@ from irislite.header import (
 from irislite.masking import masked
 
 _MESSAGE_COLUMNS = (*Header._fields, "body_classname", "body_content")
-_ENDING_COLUMNS = ("ended_id", "ended_status", "ended_time", "ended_is_error", "ended_error_text")
+_ENDING_COLUMNS = ("ended_id", "ended_status", "ended_time", "ended_error_text")
 _NO_MESSAGE = (None,) * len(_MESSAGE_COLUMNS)
 _NO_ENDING = (None,) * len(_ENDING_COLUMNS)
 _ROWS = 200  # of one statement
@@ -33,17 +33,24 @@ _SOURCES = {new: ", ".join(str(int(old)) for old in sorted(sources_of(new))) for
 # What the writer's connection takes messages in by: a row adds a message, ends the handling of another, or both.
 _INTAKE = (
     f"CREATE TEMP VIEW intake AS SELECT {', '.join(f'NULL AS {name}' for name in _MESSAGE_COLUMNS + _ENDING_COLUMNS)}",
+    """
+    CREATE TEMP TRIGGER intake_body INSTEAD OF INSERT ON intake WHEN NEW.body_classname IS NOT NULL BEGIN
+        INSERT INTO message_body
+            VALUES (NEW.message_body_id, NEW.message_body_class_name, NEW.body_classname, NEW.body_content);
+    END
+    """,
     f"""
-    CREATE TEMP TRIGGER intake_row INSTEAD OF INSERT ON intake BEGIN
-        INSERT INTO message_body SELECT NEW.message_body_id, NEW.message_body_class_name, NEW.body_classname,
-            NEW.body_content WHERE NEW.body_classname IS NOT NULL;
-        INSERT INTO message_header SELECT {", ".join(f"NEW.{name}" for name in Header._fields)}
-            WHERE NEW.id IS NOT NULL;
+    CREATE TEMP TRIGGER intake_header INSTEAD OF INSERT ON intake WHEN NEW.id IS NOT NULL BEGIN
+        INSERT INTO message_header VALUES ({", ".join(f"NEW.{name}" for name in Header._fields)});
+    END
+    """,
+    f"""
+    CREATE TEMP TRIGGER intake_ending INSTEAD OF INSERT ON intake WHEN NEW.ended_id IS NOT NULL BEGIN
         UPDATE message_header SET status = NEW.ended_status, time_processed = NEW.ended_time,
-            is_error = NEW.ended_is_error, error_text = NEW.ended_error_text,
+            is_error = NEW.ended_status = {int(Status.ERROR)}, error_text = NEW.ended_error_text,
             corresponding_message_id = coalesce(NEW.id, corresponding_message_id)
             WHERE id = NEW.ended_id AND status IN ({_SOURCES[Status.COMPLETED]});
-        SELECT RAISE(ABORT, 'a message cannot end so') WHERE NEW.ended_id IS NOT NULL AND changes() = 0;
+        SELECT RAISE(ABORT, 'a message cannot end so') WHERE changes() = 0;
     END
     """,
 )
@@ -66,7 +73,6 @@ class Change(NamedTuple):
 
     drafts: tuple[Draft, ...]
     contents: tuple[str, ...]
-    time: str
     header_id: int = 0
     status: Status = Status.COMPLETED
     error_text: str = ""
@@ -127,7 +133,7 @@ class Store:
         The caller waits for the write.
         """
         drafts = tuple(drafts)
-        return self._database.submit_many(self._apply, Change(drafts, _contents(drafts), now()), committed)
+        return self._database.submit_many(self._apply, Change(drafts, _contents(drafts)), committed)
 
     def write(
         self, apply: Callable[[sqlite3.Connection], list[Entry]], committed: Callable[[list[Entry]], None]
@@ -150,7 +156,7 @@ class Store:
         caller still waits. `committed` gets the answer, if there is one. The caller waits for the write.
         """
         drafts = (answer,) if answer is not None else ()
-        change = Change(drafts, _contents(drafts), now(), header.id, status, storable(error_text), is_late)
+        change = Change(drafts, _contents(drafts), header.id, status, storable(error_text), is_late)
         return self._database.submit_many(self._apply, change, committed)
 
     def complete_with(
@@ -176,18 +182,18 @@ class Store:
         """
         rows: list[tuple[Any, ...]] = []
         results = []
-        for change in changes:
+        time = now()
+        for drafts, contents, header_id, status, error_text, is_late in changes:
             entries: list[Entry] = []
             ending: tuple[Any, ...] = _NO_ENDING
-            if change.header_id:
-                is_error = change.status is Status.ERROR
-                ending = (change.header_id, int(change.status), change.time, int(is_error), change.error_text)
-                if not change.drafts:
+            if header_id:
+                ending = (header_id, status._value_, time, error_text)
+                if not drafts:
                     rows.append(_NO_MESSAGE + ending)
-            for draft, content in zip(change.drafts, change.contents, strict=True):
-                if change.is_late is not None and change.is_late():
+            for draft, content in zip(drafts, contents, strict=True):
+                if is_late is not None and is_late():
                     draft = draft._replace(status=Status.DISCARDED)
-                entry, row = self._message(draft, content, change.time)
+                entry, row = self._message(draft, content, time)
                 entries.append(entry)
                 rows.append(row + ending)
                 ending = _NO_ENDING
@@ -204,25 +210,25 @@ class Store:
         """A message with its id, and its row."""
         header_id = self._next_id
         self._next_id += 1
-        body = draft.body
-        body_id, class_name, classname = draft.body_id, draft.body_class_name, None
+        (
+            target, queue_name, source, body, session_id, type_, invocation, priority, source_type, target_type,
+            return_queue, process_id, description, answers, is_error, error_text, status, body_id, class_name,
+        ) = draft  # fmt: skip
+        classname = None
         if body is not None and not body_id:
             body_id, class_name, classname = header_id, body.class_name, body.classname
-        session_id = draft.session_id or header_id
-        description, error_text = storable(draft.description), storable(draft.error_text)
+        session_id = session_id or header_id
+        description, error_text = description and storable(description), error_text and storable(error_text)
         header = Header(
-            header_id, session_id, draft.type, draft.invocation, draft.status, draft.priority,
-            draft.source_config_name, draft.target_config_name, draft.source_business_type,
-            draft.target_business_type, draft.target_queue_name, draft.return_queue_name, draft.business_process_id,
-            class_name, body_id, description, time, time, draft.is_error, error_text, draft.corresponding_message_id,
+            header_id, session_id, type_, invocation, status, priority, source, target, source_type, target_type,
+            queue_name, return_queue, process_id, class_name, body_id, description, time, time, is_error, error_text,
+            answers,
         )  # fmt: skip
-        # Plain integers: SQLite would ask a member of an enumeration many questions.
+        # Plain integers: SQLite would ask a member of an enumeration many questions, and so would int().
         row = (
-            header_id, session_id, int(draft.type), int(draft.invocation), int(draft.status), int(draft.priority),
-            draft.source_config_name, draft.target_config_name, int(draft.source_business_type),
-            int(draft.target_business_type), draft.target_queue_name, draft.return_queue_name,
-            draft.business_process_id, class_name, body_id, description, time, time, int(draft.is_error), error_text,
-            draft.corresponding_message_id, classname, content,
+            header_id, session_id, type_._value_, invocation._value_, status._value_, priority._value_, source, target,
+            source_type._value_, target_type._value_, queue_name, return_queue, process_id, class_name, body_id,
+            description, time, time, 1 if is_error else 0, error_text, answers, classname, content,
         )  # fmt: skip
         return Entry(header, body, body is not None and content != body.content), row
 
@@ -236,7 +242,7 @@ class Store:
 
     def insert(self, connection: sqlite3.Connection, draft: Draft) -> Entry:
         """Write one message inside a transaction of another change."""
-        return self._apply(connection, [Change((draft,), _contents((draft,)), now())])[0][0]
+        return self._apply(connection, [Change((draft,), _contents((draft,)))])[0][0]
 
     @staticmethod
     def move(
@@ -515,27 +521,27 @@ def _highest_id(connection: sqlite3.Connection) -> int:
     return row[0] or 0
 
 
-def to_header(row: sqlite3.Row) -> Header:
+def to_header(row: Sequence[Any]) -> Header:
     """The header that a row of `message_header` holds; its columns come first, in the order of the fields."""
-    values = list(row[: len(Header._fields)])
-    for place, members in _ENUMERATIONS:
-        values[place] = members[values[place]]
-    return Header(*values)
+    (
+        number, session_id, type_, invocation, status, priority, source, target, source_type, target_type, queue_name,
+        return_queue, process_id, class_name, body_id, description, created, processed, is_error, error_text, answers,
+    ) = row[: len(Header._fields)]  # fmt: skip
+    return Header(
+        number, session_id, _TYPES[type_], _INVOCATIONS[invocation], _STATUSES[status], _PRIORITIES[priority], source,
+        target, _BUSINESS_TYPES[source_type], _BUSINESS_TYPES[target_type], queue_name, return_queue, process_id,
+        class_name, body_id, description, created, processed, bool(is_error), error_text, answers,
+    )  # fmt: skip
 
 
-_ENUMERATIONS: list[tuple[int, dict[int, Any]]] = [
-    (Header._fields.index(name), {int(member): member for member in kind})
-    for name, kind in (
-        ("type", MessageType),
-        ("invocation", Invocation),
-        ("status", Status),
-        ("priority", Priority),
-        ("source_business_type", BusinessType),
-        ("target_business_type", BusinessType),
-        ("is_error", (False, True)),
-    )
-]
+# Asking a dictionary is much quicker than asking an enumeration.
+_TYPES = {int(member): member for member in MessageType}
+_INVOCATIONS = {int(member): member for member in Invocation}
+_STATUSES = {int(member): member for member in Status}
+_PRIORITIES = {int(member): member for member in Priority}
+_BUSINESS_TYPES = {int(member): member for member in BusinessType}
 
 
 def _body(row: sqlite3.Row) -> Body | None:
-    return Body(row["class_name"], row["classname"], row["content"]) if row["class_name"] is not None else None
+    class_name, classname, content = row[-3:]  # by place: a name is looked for among all the columns
+    return Body(class_name, classname, content) if class_name is not None else None

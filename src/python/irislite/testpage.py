@@ -27,6 +27,11 @@ def request_body(classname: str, text: str) -> Body:
     return Body("IOP.Message", name, bodytext.stored(text or "{}", "The body", 'Write it as in {"inputs": "text"}.'))
 
 
+def description(user: str) -> str:
+    """What a test's message says of who sent it."""
+    return f"sent by {user}" if user else ""
+
+
 def result(call: Call) -> TestResult:
     """What is shown of an answered call. Raises `RequestFailed` with the target's words."""
     body, header = call.answer(), call.header

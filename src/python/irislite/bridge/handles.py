@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from irislite.alarm import seconds_of
-from irislite.bridge.objects import AlarmRequest, IrisObject, Ref, to_body, to_object
+from irislite.bridge.objects import AlarmRequest, IrisObject, MessageHeader, Ref, to_body, to_object
 from irislite.bridge.status import OK, ErrorStatus
 from irislite.errors import IrisliteError, NotSupported, RequestTimeout
 from irislite.header import Header
@@ -66,6 +66,7 @@ class Handle(_ComponentHandle):
     def __init__(self, sender: Sender, router: Router) -> None:
         self.sender = sender
         self.session_id = 0
+        self._RequestHeader: MessageHeader | None = None  # of the request that an operation handles
         self._router = router
         self._calls: dict[int, Call] = {}
         self.Adapter: AdapterHandle | None = None

@@ -8,7 +8,7 @@ import json
 from typing import Any, ClassVar
 
 from irislite.errors import NotSupported
-from irislite.header import Body
+from irislite.header import Body, Header
 
 STREAM_BUFFER = 1_000_000  # characters; `iop` puts a longer JSON text into a stream
 
@@ -304,6 +304,24 @@ class SessionStop(MessageBody):
     def fill(self, body: Body) -> None:
         attached = json.loads(body.content or "{}").get("AttachedMessage")
         self.AttachedMessage = to_object(Body(*attached)) if attached else ""
+
+
+class MessageHeader(IrisObject):
+    """`Ens.MessageHeader`: what an operation may know of the request at hand, read only."""
+
+    classes: ClassVar[tuple[str, ...]] = ("Ens.MessageHeader", "%Persistent", "%RegisteredObject")
+
+    def __init__(self, header: Header) -> None:
+        self._header = header
+        self.SessionId = header.session_id
+        self.SourceConfigName = header.source_config_name
+        self.TargetConfigName = header.target_config_name
+        self.SourceBusinessType = int(header.source_business_type)
+        self.Description = header.description
+        self.TimeCreated = header.time_created
+
+    def _Id(self) -> str:
+        return str(self._header.id)
 
 
 class CallStructure(IrisObject):

@@ -87,7 +87,7 @@ def _projects() -> list[tuple[str, ModuleType]]:
     """The modules that were read from a project: all but ours and those that are installed."""
     return [
         (name, module)
-        for name, module in list(sys.modules.items())
+        for name, module in sys.modules.copy().items()  # in one step: other threads import too
         if (file := _file(module)) and not file.startswith(_INSTALLED) and name.partition(".")[0] not in _OWN
     ]
 

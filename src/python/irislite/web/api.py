@@ -218,11 +218,11 @@ def unbind(director: Engine, name: Annotated[str, Query(alias="class")] = "", cl
 
 
 @router.post("/test")
-async def test(director: Engine, request: testing.TestRequest, response: Response) -> dict[str, Any]:
+async def test(director: Engine, request: testing.TestRequest, call: Request, response: Response) -> dict[str, Any]:
     """Send a request to an item and answer with its response, or at once with the message's number."""
     if not request.wait:
         response.status_code = 202
-    return await blocking.run(testing.test, director, request)
+    return await blocking.run(testing.test, director, request, call.app.state.user)
 
 
 @router.put("/migrate")

@@ -39,6 +39,7 @@ def create_api(
         redoc_url=None,
     )
     app.state.director = director
+    app.state.user = accounts.username  # the guard lets no other in
     app.add_api_route("/healthz", _health, summary="Whether the server answers", tags=["health"])
     app.add_api_route("/", _home, include_in_schema=False, response_model=None)
     app.include_router(api.router)

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from starlette.exceptions import HTTPException
@@ -29,11 +30,12 @@ async def run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     def work() -> None:
         future.set_running_or_notify_cancel()
         try:
-            future.set_result(function(*args, **kwargs))
+            tell = partial(future.set_result, function(*args, **kwargs))
         except Exception as error:  # noqa: BLE001 - raised again where it is awaited
-            future.set_exception(error)
+            tell = partial(future.set_exception, error)
         finally:
-            _places.release()
+            _places.release()  # first: whoever waits may call again at once
+        tell()
 
     threading.Thread(target=work, name="irislite-web-call", daemon=True).start()
     return await asyncio.wrap_future(future)

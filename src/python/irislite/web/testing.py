@@ -35,8 +35,8 @@ class TestRequest(BaseModel):
     request_type: Text = ""
 
 
-def test(director: Director, request: TestRequest) -> dict[str, Any]:
-    """Send the request; answer with its response, or at once with the message's number.
+def test(director: Director, request: TestRequest, user: str = "") -> dict[str, Any]:
+    """Send the request for a user; answer with its response, or at once with the message's number.
 
     Blocks as long as the item works. Raises what `Director.test` raises.
     """
@@ -47,9 +47,9 @@ def test(director: Director, request: TestRequest) -> dict[str, Any]:
     if request.restart:
         _restart(director, request.target)
     if not request.wait:
-        header = director.test_async(request.target, classname, body)
+        header = director.test_async(request.target, classname, body, user)
         return {"session_id": header.session_id, "message_id": header.id}
-    result = director.test(request.target, classname, body, request.timeout)
+    result = director.test(request.target, classname, body, request.timeout, user)
     return {"classname": result.classname, "body": result.body, "truncated": False, "session_id": result.session_id}
 
 

@@ -56,6 +56,7 @@ class _Test:
         self._classes: dict[str, RequestClass] = {}
         self._template = ""
         self._watched = 0  # the id of the request whose answer is shown
+        self._user = portal.sessions.account(ui.context.client.request.session.get("token", ""))
 
     async def build(self, item: str, classname: str) -> None:
         views = {view.name: view for view in await self._portal.items() if view.kind is not BusinessType.SERVICE}
@@ -188,7 +189,7 @@ class _Test:
     def _send(self, target: str, classname: str, typed: str, wait: bool) -> Header:
         if wait:  # an item whose start failed takes messages, but nobody would answer
             self._portal.director.router.address(target, waits=True)
-        return self._portal.director.test_async(target, classname, typed)
+        return self._portal.director.test_async(target, classname, typed, self._user)
 
     async def _sent(self, header: Header) -> None:
         name = header.target_config_name
