@@ -27,7 +27,11 @@ RUNTIME = (
     ("EVERGREEN_ALLOWED_PATHS", "", "Further folders whose files a request may name, separated by `:`."),
     ("EVERGREEN_ALLOW_PRIVATE_URLS", "0", "1 lets requests fetch pictures from private and loopback addresses."),
     ("EVERGREEN_KEPT_MODELS", "16", "How many loaded models stay in memory."),
-    ("HF_ENDPOINT", "Hugging Face's hub", "Where `model_url` downloads from."),
+    ("HF_ENDPOINT", "Hugging Face's hub", "Where `model_url` and `dataset` download from; see [models](models.md)."),
+    ("HF_HUB_OFFLINE", "0", "1 forbids to ask the hub: only models that are there are used."),
+    ("EVERGREEN_MODEL_LIMIT_GB", "100", "How large a model may be that is downloaded."),
+    ("HF_TOKEN", "", "The key of hosted models and of the hub, where nothing else gives one; see [hosted models](hosted.md)."),
+    ("HF_TOKEN_NAME", "", "The key of the credential `name`, which the setting `credential` of `HFOperation` may name."),
 )  # fmt: skip
 
 

@@ -51,3 +51,17 @@ fi
 if [ "$group" = bench ] && ! command -v redis-server >/dev/null; then
     install_system redis-server
 fi
+
+# 4. The peers whose packages contradict ours: each in an environment of its own, which finds torch and all else in ours.
+for peer in bentoml mlserver; do
+    own="$venv/peers/$peer" lock="requirements-$peer.lock"
+    [ "$group" = bench ] || continue
+    [ -f "$own/.installed" ] && [ ! "$lock" -nt "$own/.installed" ] && continue
+    echo "Making the environment $own for a peer of the benchmarks..."
+    rm -rf "$own"
+    "$venv/bin/python" -m venv --without-pip "$own"
+    "$venv/bin/python" -m pip --python "$own/bin/python" install --quiet --disable-pip-version-check --no-deps -r "$lock"
+    site='import sysconfig; print(sysconfig.get_path("purelib"))'
+    "$venv/bin/python" -c "$site" > "$("$own/bin/python" -c "$site")/evergreen.pth"
+    touch "$own/.installed"
+done

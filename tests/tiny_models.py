@@ -44,18 +44,21 @@ def build(kind: str, folder: Path, seed: int = 0) -> Path:
     """Write the model `kind` into `folder` (made if missing) and return it; the same seed gives the same weights.
 
     Kinds: `gpt2`, `camembert-ner`, `bert-base-uncased` (fills masks), `bert-base-cased` (no classification
-    head), `bert-classifier` (five labels), `detr-resnet-50`, `detr-resnet-50-panoptic`.
+    head), `bert-classifier` (five labels), `detr-resnet-50`, `detr-resnet-50-panoptic`, and those of `tiny_media`.
     """
     import torch
     from transformers.utils import logging
 
-    if kind not in KINDS:
-        raise KeyError(f"No tiny model is called {kind!r}; there are {', '.join(KINDS)}.")
+    import tiny_media
+
+    kinds = KINDS | tiny_media.KINDS
+    if kind not in kinds:
+        raise KeyError(f"No tiny model is called {kind!r}; there are {', '.join(kinds)}.")
     folder.mkdir(parents=True, exist_ok=True)
     logging.disable_progress_bar()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        for part in KINDS[kind]():
+        for part in kinds[kind]():
             part.save_pretrained(folder)
     return folder
 

@@ -43,6 +43,10 @@ def run() -> None:
             threading.Thread(target=demo.run_quietly, args=(url, home), name="demo", daemon=True).start()
 
     cli.run(PRODUCTION_FILE, ready)
+    # A model that is being converted, or a library that loads, would keep the process for up to a minute. The store is
+    # closed, and what such threads write is staged: they may end anywhere.
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -10,7 +10,9 @@ SOURCES = Path(__file__).parents[2] / "src" / "python"
 HEAVY = ("torch", "transformers", "PIL", "sklearn", "datasets", "nicegui", "sqlglot")
 
 
-@pytest.mark.parametrize("module", ["bo", "production", "inference", "tuning", "inference.pipeline", "tuning.job"])
+@pytest.mark.parametrize(
+    "module", ["bo", "production", "inference", "tuning", "inference.pipeline", "tuning.job", "energy"]
+)
 def test_an_entry_point_loads_nothing_heavy(module: str) -> None:
     code = f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What a model saw, drawn on the picture: boxes with labels, masks with a legend."""
+"""What a model saw, drawn on the picture: boxes with labels, masks with a legend, depth, matching keypoints."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +22,8 @@ PALETTE: tuple[Colour, ...] = (
 )
 _LONGEST_SIDE = 1600
 _SHORTEST_LONG_SIDE = 480
+_GAP_PX = 8
+_MATCHES_DRAWN = 200
 _DARK, _WHITE = (22, 24, 29), (255, 255, 255)
 
 
@@ -194,3 +196,49 @@ def _with_legend(sheet: _Sheet, entries: Sequence[tuple[str, Colour]]) -> "Image
         draw.rounded_rectangle((x, y, x + swatch, y + swatch), radius=swatch // 4, fill=colour, outline=_DARK)
         draw.text((x + swatch + pad, y + swatch / 2), text, fill=_DARK, font=font, anchor="lm")
     return canvas
+
+
+def depth(picture: "Image.Image", far: "Image.Image") -> "Image.Image":
+    """The picture beside its depth in colours, dark blue for 0 to yellow for 255 (in grey the same order)."""
+    from PIL import Image, ImageOps
+
+    sheet = _sheet(picture)
+    grey = far.convert("L").resize(sheet.image.size, Image.Resampling.BILINEAR)
+    coloured = ImageOps.colorize(grey, black=(0, 20, 80), mid=(190, 70, 110), white=(255, 235, 120))
+    return _side_by_side(sheet.image, coloured)
+
+
+def matches(first: "Image.Image", second: "Image.Image", found: Sequence[Mapping[str, Any]]) -> "Image.Image":
+    """Two pictures side by side, with a line from each keypoint of the first to the one it matches in the second.
+
+    A match has `keypoint_image_0`, `keypoint_image_1` (`x`, `y` in pixels of their picture) and `score`, as the
+    keypoint-matching pipeline gives them; the best 200 are drawn.
+    """
+    from PIL import ImageDraw
+
+    left, right = _sheet(first), _sheet(second)
+    sheet = _side_by_side(left.image, right.image)
+    draw = ImageDraw.Draw(sheet)
+    radius = left.line_px + 1
+    for number, match in enumerate(found[:_MATCHES_DRAWN]):
+        start = _point(match["keypoint_image_0"], left.scale, 0)
+        end = _point(match["keypoint_image_1"], right.scale, left.image.width + _GAP_PX)
+        colour = PALETTE[number % len(PALETTE)]
+        draw.line((start, end), fill=_DARK, width=left.line_px + 2)
+        draw.line((start, end), fill=colour, width=left.line_px)
+        for x, y in (start, end):
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour, outline=_DARK)
+    return sheet
+
+
+def _point(keypoint: Mapping[str, float], scale: float, shift: int) -> tuple[int, int]:
+    return round(scale * keypoint["x"]) + shift, round(scale * keypoint["y"])
+
+
+def _side_by_side(left: "Image.Image", right: "Image.Image") -> "Image.Image":
+    from PIL import Image
+
+    sheet = Image.new("RGB", (left.width + _GAP_PX + right.width, max(left.height, right.height)), _WHITE)
+    sheet.paste(left, (0, 0))
+    sheet.paste(right, (left.width + _GAP_PX, 0))
+    return sheet

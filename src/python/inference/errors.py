@@ -14,7 +14,19 @@ class ModelBroken(InferenceError, ValueError):
 
 
 class DownloadFailed(InferenceError, ConnectionError):
-    """The model could not be brought from the hub; the model folder is as it was before."""
+    """The model could not be brought from where it comes from; the model folder is as it was before."""
+
+
+class DownloadRefused(DownloadFailed, PermissionError):
+    """The hub or web server says no: not found, no right, a rule of ours. Trying again does not help."""
+
+
+class OriginUnreachable(DownloadFailed):
+    """The hub or web server that has the model gives no answer now: no network, offline, busy. Later it may."""
+
+
+class DiskFull(DownloadFailed):
+    """The model does not fit on the disk."""
 
 
 class TaskUnknown(InferenceError, ValueError):
@@ -37,6 +49,14 @@ class ImageNotReadable(InputRefused):
     """What was given as a picture is none, or too large to be opened safely."""
 
 
+class SoundNotReadable(InputRefused):
+    """What was given as a sound is none, is too long, or needs a decoder that is not installed."""
+
+
+class FilmNotReadable(InputRefused):
+    """What was given as a film is none, is too large, or has fewer pictures than the model wants."""
+
+
 class SourceRefused(InputRefused):
     """An address that may not be read: another scheme, a private network, too much data, no answer."""
 
@@ -55,3 +75,7 @@ class EndpointError(InferenceError, RuntimeError):
 
 class EndpointUnreachable(EndpointError, ConnectionError):
     """A hosted model gave no answer: name, network, certificate or time."""
+
+
+class HostNotAllowed(EndpointError, PermissionError):
+    """A hosted model's address is not one that the item may call; nothing was sent."""

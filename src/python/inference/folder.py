@@ -81,6 +81,8 @@ def _shards_defect(index: Path) -> str | None:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return f"has a {index.name} that lists no weights ({error!r})"
     for shard in shards:
+        if shard != Path(str(shard)).name:
+            return f"has a {index.name} that names a file outside the folder ({shard!r})"
         if not (index.parent / shard).is_file():
             return f"lacks {shard}, which {index.name} lists"
         if (problem := _weights_defect(index.parent / shard)) is not None:

@@ -1,223 +1,288 @@
-"""Brings a model from the hub into a model folder: staged beside it, renamed in when whole."""
+"""A model on Hugging Face's hub, or on a mirror that speaks its language: its commit, its files, its refusals."""
 
-import json
 import os
 import shutil
-import threading
-import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from typing import Any, TypeVar
+from urllib.parse import quote
 
-from inference.answer import Log
-from inference.errors import DownloadFailed
-from inference.folder import defect, put_in_place
+from inference.address import HUB, Repository, endpoint
+from inference.errors import DownloadFailed, DownloadRefused, OriginUnreachable
+from inference.line import LedAway, Line, Refused, is_busy, patient, retry_after
+from inference.origin import Origin
+from inference.transfer import Damaged, RemoteFile, there
 
-HUB = "https://huggingface.co"
-_HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
-_NEEDED_ENDINGS = (".json", ".txt", ".jinja", ".model", ".tiktoken", ".safetensors")
-_PICKLED_ENDINGS = (".bin", ".pt", ".pth", ".h5", ".msgpack", ".ckpt")
-_REPORT_EVERY_S = 5.0
-
-_locks: dict[Path, threading.Lock] = {}
-_locks_guard = threading.Lock()
+_T = TypeVar("_T")
+_ASK_S = 30.0
+_WITHOUT_TIMM = "no_timm"
 
 
-@dataclass(frozen=True)
-class Address:
-    """A model on the hub; `revision` is None for its main branch."""
+class Hub:
+    """One repository at one commit. Asks the hub when it is made; raises `DownloadFailed`."""
 
-    repository: str
-    revision: str | None = None
+    def __init__(self, address: Repository, *, commit: str | None = None, token: str | None = None) -> None:
+        """`commit` goes before the address's revision: what a folder that is to be mended was made from."""
+        from huggingface_hub import HfApi
+        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
-
-def endpoint() -> str:
-    """The hub's address; the environment variable `HF_ENDPOINT` names a mirror."""
-    return os.environ.get("HF_ENDPOINT", HUB).rstrip("/")
-
-
-def parse(model_url: str) -> Address:
-    """The address that `https://huggingface.co/owner/name[/tree/revision]` means; raises `DownloadFailed`."""
-    text = model_url.strip()
-    parts = urlsplit(text if "://" in text else f"https://{text}")
-    steps = [unquote(step) for step in parts.path.split("/") if step]
-    mirror = urlsplit(endpoint())
-    if parts.netloc not in (*_HUB_HOSTS, mirror.netloc):
-        raise DownloadFailed(
-            f"{model_url!r} is not an address of the hub ({endpoint()}). Give model_url as {HUB}/owner/name; for a "
-            "mirror set the environment variable HF_ENDPOINT; or copy the model's folder into src/model yourself."
-        )
-    revision = None
-    if "tree" in steps[1:-1]:
-        at = steps.index("tree", 1)
-        steps, revision = steps[:at], "/".join(steps[at + 1 :])
-    if len(steps) not in (1, 2) or steps[0] in ("datasets", "spaces", "models", "docs"):
-        raise DownloadFailed(f"{model_url!r} does not name a model. Give model_url as {HUB}/owner/name.")
-    return Address("/".join(steps), revision)
-
-
-def download(model_url: str, folder: Path, *, revision: str | None = None, token: str | None = None, log: Log) -> None:
-    """Put the model at `model_url` into `folder`, unless a whole one is there; on any failure `folder` stays as it was.
-
-    A folder that was there is kept as `.replaced-<name>`. The files that a cut
-    download has brought stay in `.partial-<name>` for the next try. Raises `DownloadFailed`.
-    """
-    address = parse(model_url)
-    address = Address(address.repository, revision or address.revision)
-    with _lock(folder):
-        if defect(folder) is None:
-            return  # another host wanted it too and was first
-        staging = _staging(folder, address)
-        commit, files = _listing(address, token)
-        total_bytes = sum(files.values())
-        log(f"Downloading {address.repository} from {endpoint()}: {len(files)} files, {_size(total_bytes)}.")
-        began_s = time.monotonic()
-        _fetch(address.repository, commit, files, staging, token, log)
-        origin = {"endpoint": endpoint(), "repository": address.repository, "commit": commit}
-        (staging / "origin.json").write_text(json.dumps(origin, indent=2) + "\n", encoding="utf-8")
-        shutil.rmtree(staging / ".cache", ignore_errors=True)
-        put_in_place(staging, folder)
-        log(f"Downloaded {address.repository} to {folder} in {time.monotonic() - began_s:.0f} s.")
-
-
-def _lock(folder: Path) -> threading.Lock:
-    with _locks_guard:
-        return _locks.setdefault(folder, threading.Lock())
-
-
-def _staging(folder: Path, address: Address) -> Path:
-    """The folder to download into: what an earlier try of the same address left, or an empty one."""
-    staging = folder.with_name(f".partial-{folder.name}")
-    marker, wanted = staging / ".cache" / "address", f"{endpoint()} {address.repository} {address.revision}"
-    if not marker.is_file() or marker.read_text(encoding="utf-8") != wanted:
-        shutil.rmtree(staging, ignore_errors=True)
-        marker.parent.mkdir(parents=True)
-        marker.write_text(wanted, encoding="utf-8")
-    return staging
-
-
-def _listing(address: Address, token: str | None) -> tuple[str, dict[str, int]]:
-    """The commit that the address stands for, and the needed files with their sizes in bytes."""
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HFValidationError, HTTPError  # type: ignore[attr-defined]
-
-    try:
-        info = HfApi(endpoint=endpoint(), token=token).model_info(
-            address.repository, revision=address.revision, files_metadata=True, timeout=30
-        )
-    except (HTTPError, OSError, HFValidationError) as error:
-        raise DownloadFailed(_explain(error, address)) from error
-    sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
-    return str(info.sha), {name: sizes[name] for name in needed(sizes, address)}
-
-
-def needed(names: Iterable[str], address: Address) -> list[str]:
-    """The files among `names` that transformers reads; raises `DownloadFailed` if no weights are safetensors."""
-    top = sorted(name for name in names if "/" not in name)
-    if "config.json" not in top:
-        raise DownloadFailed(
-            f"{address.repository} has no config.json, so transformers cannot run it. Choose a model whose page on "
-            "the hub names the library transformers."
-        )
-    whole = "model.safetensors" in top
-    weights = [name for name in top if name.endswith(".safetensors") and _is_weights(name, whole)]
-    if not weights:
-        pickled = ", ".join(name for name in top if name.endswith(_PICKLED_ENDINGS)) or "none"
-        raise DownloadFailed(
-            f"{address.repository} has no weights in the safetensors format (others: {pickled}; those can run code "
-            "and are not loaded). Look for a revision with safetensors on its page (often refs/pr/1) and set "
-            "revision, or choose another model."
-        )
-    rest = [name for name in top if name.endswith(_NEEDED_ENDINGS) and not name.endswith(".safetensors")]
-    skip = {"model.safetensors.index.json"} if whole else set()
-    cards = [name for name in top if name == "README.md" or name.upper().startswith("LICENSE")]
-    return [*dict.fromkeys(name for name in [*rest, *cards] if name not in skip), *weights]
-
-
-def _is_weights(name: str, whole: bool) -> bool:
-    return name == "model.safetensors" if whole else name.startswith("model-")
-
-
-def _fetch(repository: str, commit: str, files: dict[str, int], staging: Path, token: str | None, log: Log) -> None:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
-
-    progress = _progress(sum(files.values()), log)
-    for name in files:
-        try:
-            hf_hub_download(
-                repository,
-                name,
-                revision=commit,
-                local_dir=staging,
-                endpoint=endpoint(),
-                token=token,
-                tqdm_class=progress,
+        self.address, self.endpoint = address, endpoint()
+        self.taken: str | None = None
+        self._token = token
+        if _is_offline():
+            raise OriginUnreachable(f"{self} is not here whole, and {_OFFLINE.format(self.endpoint)}")
+        headers = build_hf_headers(token=token)
+        self._headers = {name: value for name, value in headers.items() if name.lower() == "authorization"}
+        self._api = HfApi(endpoint=self.endpoint, token=token)
+        self.line = Line(self.endpoint, headers=self._headers, leave=True)
+        info = self._asked(
+            lambda: self._api.model_info(
+                address.name, revision=commit or address.revision, files_metadata=True, timeout=_ASK_S
             )
-        except (HTTPError, OSError) as error:
-            raise DownloadFailed(_explain(error, Address(repository, commit), name)) from error
-
-
-def _progress(total_bytes: int, log: Log) -> type[Any]:
-    """A progress bar for `hf_hub_download` that writes log lines: at most one every few seconds."""
-    done_bytes, reported_s = 0, time.monotonic()
-
-    class Progress:
-        def __init__(self, *_: object, initial: int = 0, **__: object) -> None:
-            self.update(initial)
-
-        def update(self, more_bytes: float | None = 0) -> None:
-            nonlocal done_bytes, reported_s
-            done_bytes += int(more_bytes or 0)
-            if time.monotonic() - reported_s >= _REPORT_EVERY_S:
-                reported_s = time.monotonic()
-                share = done_bytes / total_bytes if total_bytes else 1.0
-                log(f"Downloaded {_size(done_bytes)} of {_size(total_bytes)} ({share:.0%}).")
-
-        def __enter__(self) -> "Progress":
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            pass
-
-        def __getattr__(self, name: str) -> Any:
-            return lambda *_, **__: None  # a bar has many ways to look nice; a log line has none
-
-    return Progress
-
-
-def _explain(error: Exception, address: Address, file: str = "") -> str:
-    from huggingface_hub import errors
-
-    what = f"{address.repository}{f' ({file})' if file else ''} could not be downloaded from {endpoint()}"
-    if isinstance(error, errors.GatedRepoError):
-        return (
-            f"{what}: its owner asks readers to accept terms. Accept them on the model's page, then give a token in "
-            "the setting token or the environment variable HF_TOKEN."
         )
-    if isinstance(error, errors.RevisionNotFoundError):
-        return f"{what}: it has no revision {address.revision!r}. Correct the setting revision, or leave it out."
-    if isinstance(error, errors.RepositoryNotFoundError | errors.HFValidationError):
-        return (
-            f"{what}: there is no such model, or it is private. Check the spelling of model_url; for a private model "
-            "give a token in the setting token or the environment variable HF_TOKEN."
+        self.repository, self.commit = str(info.id or address.name), str(info.sha)
+        self.files = {file.rfilename: self._remote(file) for file in info.siblings or ()}
+
+    def __str__(self) -> str:
+        return f"{self.address}"
+
+    @property
+    def place(self) -> str:
+        return f" from {self.endpoint}"
+
+    @property
+    def origin(self) -> Origin:
+        asked = self.address
+        return Origin(self.endpoint, asked.name, self.repository, asked.revision, self.taken, self.commit)
+
+    def bring_small(self, names: Collection[str], folder: Path) -> None:
+        """Bring the files that are not in LFS with the hub's own client. What it leaves out is fetched afterwards.
+
+        The weights do not come this way: this client gives up what it has of a file when a download fails or the
+        process ends, and takes any files that lie in the folder for a whole model when the hub is away.
+        """
+        small = [name for name in names if not self.files[name].sha256 and not set(name) & set("*?[")]
+        if not small:
+            return
+        from huggingface_hub import snapshot_download
+
+        self._asked(
+            lambda: snapshot_download(
+                self.repository,
+                revision=self.commit,
+                local_dir=folder,
+                allow_patterns=small,
+                endpoint=self.endpoint,
+                token=self._token,
+                max_workers=4,
+                tqdm_class=_silent_bar(),
+            )
         )
-    if isinstance(error, errors.OfflineModeIsEnabled):
-        return f"{what}: HF_HUB_OFFLINE is set. Unset it, or copy the model's folder into src/model yourself."
-    if isinstance(error, OSError) and error.errno is not None:
-        return f"{what}: {error.strerror or error}. Make room or give the right to write, then try again."
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return (
-        f"{what}: {reason} Check the network and try again (files that arrived whole are kept), or copy the model's "
-        "folder into src/model yourself."
+        shutil.rmtree(folder / ".cache", ignore_errors=True)
+
+    def measured(self, file: RemoteFile) -> RemoteFile:
+        """The file as it is: the hub lists sizes."""
+        return file
+
+    def at_hand(self, file: RemoteFile) -> Path | None:
+        """Where the cache of the hub's own client on this machine holds `file`, if it does, and whole."""
+        from huggingface_hub import try_to_load_from_cache
+
+        cached = try_to_load_from_cache(self.repository, file.name, revision=self.commit)
+        return Path(cached) if isinstance(cached, str) and there(file, Path(cached)) else None
+
+    def instead(self, folder: Path) -> "Hub | None":
+        """Another revision for a model whose backbone needs the package timm; None if this one can be used as it is.
+
+        Only where no revision was asked for. Raises `DownloadRefused` if the repository has none.
+        """
+        if not _needs_timm(folder):
+            return None
+        cure = "install the package timm (on a computer without a GPU together with torchvision's CPU build)"
+        if self.address.revision:
+            raise DownloadRefused(
+                f"{self} needs the package timm for its backbone. Set revision={_WITHOUT_TIMM} if the model has that "
+                f"branch, or {cure}, or choose another model."
+            )
+        refs = self._asked(lambda: self._api.list_repo_refs(self.repository))
+        if _WITHOUT_TIMM not in {branch.name for branch in refs.branches}:
+            raise DownloadRefused(
+                f"{self} needs the package timm for its backbone, and has no branch {_WITHOUT_TIMM}. Choose another "
+                f"model, or {cure}."
+            )
+        other = Hub(replace(self.address, revision=_WITHOUT_TIMM), token=self._token)
+        other.address, other.taken = self.address, _WITHOUT_TIMM
+        return other
+
+    def explain(self, error: Exception, file: str = "") -> DownloadFailed:
+        """What `error` means for who waits for the model, and what to do about it."""
+        what = f"{self}{f' ({file})' if file else ''} could not be downloaded from {self.endpoint}"
+        if isinstance(error, Refused):
+            return self._refusal(error, what)
+        if isinstance(error, Damaged):
+            return DownloadFailed(
+                f"{what}: it arrived with {error}. Something on the way changes it (a proxy, a mirror with an old "
+                "copy); try again, or ask whoever runs the mirror."
+            )
+        if isinstance(error, LedAway):
+            return DownloadRefused(f"{what}: it leads to {error}, which may not be followed. Correct HF_ENDPOINT.")
+        if type(error).__name__ == "OfflineModeIsEnabled":  # it was set when the process began
+            return OriginUnreachable(f"{what}: {_OFFLINE.format(self.endpoint)}")
+        return unreachable(error, what)
+
+    def _refusal(self, error: Refused, what: str) -> DownloadFailed:
+        signed, reason = bool(self._headers), f", {error.reason}" if error.reason else ""
+        give = "give a token in the environment variable HF_TOKEN"
+        if error.code == "GatedRepo":
+            why, then = ("the token has no access yet", "") if signed else ("no token was given", f", then {give}")
+            return DownloadRefused(
+                f"{what}: its owner asks readers to accept terms, and {why}. Accept them on the model's page with the "
+                f"account of the token, and wait for the owner's approval if it asks for one{then}."
+            )
+        if error.code == "RevisionNotFound":
+            return DownloadRefused(
+                f"{what}: it has no revision {self.address.revision!r}. Correct the setting revision, or leave it out."
+            )
+        if error.status == 401 and signed:
+            return DownloadRefused(
+                f"{what}: the hub does not accept the token (wrong, expired or withdrawn). Make a new one under Access "
+                "Tokens in the hub's settings and put it into the environment variable HF_TOKEN, or take the wrong one "
+                "away: public models need none."
+            )
+        if error.code == "RepoNotFound" or (error.status in (401, 404) and error.code != "EntryNotFound"):
+            return DownloadRefused(
+                f"{what}: there is no such model, or it is private. Check the spelling of model_url; for a private "
+                f"model {give}."
+            )
+        if error.code == "EntryNotFound":
+            return DownloadRefused(f"{what}: the hub lists this file and does not have it. Choose another revision.")
+        if error.status in (403, 451):
+            return DownloadRefused(
+                f"{what}: access is refused ({error.status}{reason}). Give a token that may read this model (a "
+                "fine-grained one needs the right to read gated repositories)."
+            )
+        if error.status == 429:
+            again = f" in {error.retry_after_s:.0f} s" if error.retry_after_s else " later"
+            return OriginUnreachable(f"{what}: too many requests came from here. Try again{again}; {_MORE}.")
+        if is_busy(error.status):
+            return OriginUnreachable(
+                f"{what}: the hub is overloaded or being repaired ({error.status}, asked several times). Try again "
+                "later: what arrived is kept."
+            )
+        return DownloadFailed(f"{what}: it answered {error.status}{reason}. {_TRY_AGAIN}.")
+
+    def _remote(self, file: Any) -> RemoteFile:
+        path = f"{quote(self.repository)}/resolve/{quote(self.commit, safe='')}/{quote(file.rfilename)}"
+        lfs = file.lfs.sha256 if file.lfs else None
+        git = file.blob_id if not lfs and file.blob_id and len(file.blob_id) == 40 else None
+        return RemoteFile(file.rfilename, f"{self.endpoint}/{path}", file.size, lfs, git)
+
+    def _asked(self, question: Callable[[], _T]) -> _T:
+        """The client's answer, asked again while the hub is busy; raises `DownloadFailed`."""
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+        from huggingface_hub.errors import HTTPError as HubError  # type: ignore[attr-defined]
+
+        tried = 0
+        while True:
+            try:
+                return question()
+            except HfHubHTTPError as error:
+                refused = _as_refused(error.response.status_code, error.response.headers)
+                if not is_busy(refused.status) or not patient(tried, refused.retry_after_s):
+                    raise self.explain(refused) from error
+            except HFValidationError as error:
+                raise self.explain(Refused(404, "RepoNotFound")) from error
+            except (ValueError, LookupError, TypeError) as error:  # what it makes of another server's page
+                raise DownloadRefused(
+                    f"{self.endpoint} does not answer as a hub does. Correct HF_ENDPOINT, or unset it for {HUB}."
+                ) from error
+            except (HubError, OSError) as error:
+                if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError):
+                    raise  # the disk
+                raise self.explain(error) from error
+            tried += 1
+
+
+_OFFLINE = (
+    "HF_HUB_OFFLINE forbids to ask {}. Unset it and start again, or copy the model's folder into src/model yourself."
+)
+_TRY_AGAIN = "Try again (what arrived is kept), or copy the model's folder into src/model yourself"
+_MORE = "with a token (the environment variable HF_TOKEN) the hub allows more"
+
+
+def unreachable(error: Exception, what: str) -> DownloadFailed:
+    """What a failure of the network means."""
+    names = {type(one).__name__ for one in _chain(error)}
+    text = " ".join(str(one) for one in _chain(error))
+    if "CERTIFICATE_VERIFY_FAILED" in text or "certificate verify failed" in text:
+        return OriginUnreachable(
+            f"{what}: its certificate is not trusted here. If a proxy of yours opens connections, name its certificate "
+            "in the environment variables SSL_CERT_FILE and REQUESTS_CA_BUNDLE."
+        )
+    if "ProxyError" in names:
+        return OriginUnreachable(f"{what}: the proxy does not let it through. Correct HTTPS_PROXY and NO_PROXY.")
+    if "[SSL" in text or "SSLError" in names:
+        why = "it does not speak TLS as it should (perhaps it is http, not https)"
+    elif "Name or service not known" in text or "getaddrinfo" in text or "name resolution" in text:
+        why = "its name cannot be resolved; this machine is offline, or the name is wrong"
+    elif any("Timeout" in name for name in names):
+        why = "it gives no answer in time"
+    elif "Cut" in names or "ChunkedEncodingError" in names or "RemoteProtocolError" in names:
+        why = "the connection is cut again and again"
+    elif "refused" in text:
+        why = "nobody listens at that address (connection refused)"
+    else:
+        why = "the network fails"
+    return OriginUnreachable(f"{what}: {why}. Check the network. {_TRY_AGAIN}.")
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """The error and what it comes from, also what HTTP clients hold in `args`."""
+    found: list[BaseException] = []
+    waiting: list[Any] = [error]
+    while waiting and len(found) < 20:
+        one = waiting.pop(0)
+        if isinstance(one, BaseException) and one not in found:
+            found.append(one)
+            waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+    return found
+
+
+def _as_refused(status: int, headers: Mapping[str, str]) -> Refused:
+    reason = headers.get("X-Error-Message", "")[:200]
+    return Refused(status, headers.get("X-Error-Code", ""), reason, retry_after(headers))
+
+
+def _is_offline() -> bool:
+    return any(
+        os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE")
+        for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
     )
 
 
-def _size(count: float) -> str:
-    for unit in ("bytes", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"
+def _silent_bar() -> type[Any]:
+    from tqdm import tqdm  # type: ignore[import-untyped]
+
+    class Silent(tqdm):  # type: ignore[misc]
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **{**options, "disable": True})
+
+    return Silent
+
+
+def _needs_timm(folder: Path) -> bool:
+    """Whether the configuration in `folder` names a backbone of timm, which is not installed."""
+    from importlib.util import find_spec
+
+    text = (folder / "config.json").read_text(encoding="utf-8", errors="replace")
+    if find_spec("timm") or not any(word in text for word in ("timm", "backbone", "detr", "table-transformer")):
+        return False  # without the seconds that transformers takes to load
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, ImportError):
+        return False  # what else is wrong with it, the loading tells
+    kinds = (config.model_type, getattr(getattr(config, "backbone_config", None), "model_type", ""))
+    return bool({"timm_backbone", "timm_wrapper"} & set(kinds))

@@ -1,6 +1,7 @@
 """Pictures in and out: opened safely from any reference, encoded as PNG."""
 
 import io
+import struct
 import warnings
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,18 @@ if TYPE_CHECKING:
     from PIL import Image
 
 LIMIT_PIXELS = 60_000_000
+# What Pillow's decoders raise for broken files, one or the other.
+_BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    struct.error,
+)
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
 
 
@@ -44,7 +57,7 @@ def decode(data: bytes, what: str = "The picture") -> "Image.Image":
             raise ImageNotReadable(
                 f"{name} is too large to be opened ({error}). Give one of at most {LIMIT_PIXELS:,} pixels."
             ) from error
-        except (OSError, SyntaxError, ValueError, EOFError) as error:
+        except _BROKEN as error:
             raise ImageNotReadable(
                 f"{name} is no picture that can be read ({error}). Give a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF file."
             ) from error

@@ -1,10 +1,11 @@
-"""The models at hand: finds the folder of one by its name, and brings it from the hub when it is not there."""
+"""The models at hand: finds the folder of one by its name, and downloads it when it is not there."""
 
 from pathlib import Path
 
-from inference import hub
+from inference import address as addresses
+from inference import download, effort, origin
 from inference.answer import Log
-from inference.errors import ModelBroken, ModelNotFound
+from inference.errors import ModelBroken, ModelNotFound, OriginUnreachable
 from inference.folder import defect, plain, root
 
 
@@ -13,31 +14,68 @@ def find(
     *,
     path: str | None = None,
     model_url: str | None = None,
+    repo_id: str | None = None,
     revision: str | None = None,
     token: str | None = None,
+    allow_pickle: bool = False,
     log: Log,
+    warn: Log | None = None,
 ) -> Path:
-    """The folder of the model `name`, downloaded from `model_url` first if it is not there or not whole.
+    """The folder of the model `name`, brought from `model_url` or `repo_id` first if it is not there or not whole.
 
-    `path` is the folder of folders (default: the project's `src/model`). Raises `ModelNotFound`,
-    `ModelBroken` (only when there is no `model_url` to repair from) or `DownloadFailed`.
+    `path` is the folder of folders (default: the project's `src/model`). `token` is the hub's; without it the
+    environment variable `HF_TOKEN` is taken. A folder that is whole costs no request; one that was downloaded at
+    another revision than `revision`, or from elsewhere, is replaced. Raises `ModelNotFound`, `ModelBroken` (only
+    when there is no address to mend from) or `DownloadFailed`.
     """
     folder = root(path) / plain(name)
+    address = addresses.chosen(model_url, repo_id, revision)
+    known = origin.read(folder)
     problem = defect(folder)
-    if problem is None:
+    lacking = known.lacking(folder) if known and problem is None else []
+    other = known is not None and address is not None and not known.is_of(address)
+    if problem is None and not lacking and not other:
         return folder
-    if model_url:
-        if folder.exists():
-            log(f"{folder} is not whole ({problem}); downloading it again from {model_url}.")
-        hub.download(model_url, folder, revision=revision, token=token, log=log)
-        if problem := defect(folder):
-            raise ModelBroken(f"{model_url} was downloaded to {folder}, but it {problem}. Choose another model.")
-        return folder
+    if address is None:
+        if problem is None:
+            (warn or log)(_lacks(folder, lacking))
+            return folder
+        raise _missing(folder, problem)
+    if folder.exists():
+        log(_why(folder, str(address), problem, lacking, known if other else None))
+    try:
+        with effort.aside(f"Downloading {folder.name}"):
+            download.bring(address, folder, token=token, allow_pickle=allow_pickle, log=log)
+    except OriginUnreachable as error:
+        if other and problem is None:
+            raise OriginUnreachable(
+                f"{folder} holds {known}, and {address} is asked for. {error} To use what is there, set model_url and "
+                "revision to it."
+            ) from error
+        if problem is not None:
+            raise
+        (warn or log)(f"{_lacks(folder, lacking)} It is used as it is, because: {error}")
+    return folder
+
+
+def _why(folder: Path, wanted: str, problem: str | None, lacking: list[str], other: origin.Origin | None) -> str:
+    if other is not None:
+        return f"{folder} holds {other}; downloading {wanted}, which is asked for now."
+    if problem is not None:
+        return f"{folder} is not whole ({problem}); bringing what is missing from {wanted}."
+    return f"{_lacks(folder, lacking)} Bringing what is missing from {wanted}."
+
+
+def _lacks(folder: Path, lacking: list[str]) -> str:
+    return f"{folder} lacks {', '.join(lacking)}, which came with the model."
+
+
+def _missing(folder: Path, problem: str) -> ModelBroken | ModelNotFound:
     if folder.is_dir():
-        raise ModelBroken(
+        return ModelBroken(
             f"The model folder {folder} {problem}. Copy the whole model there, or give model_url to download it."
         )
-    raise ModelNotFound(
+    return ModelNotFound(
         f"There is no model folder {folder}. {_neighbours(folder.parent)} Correct the setting name, copy the model "
         "into that folder, or give model_url to download it (for example https://huggingface.co/gpt2)."
     )

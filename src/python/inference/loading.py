@@ -1,20 +1,25 @@
 """Loads one model folder as a transformers pipeline, and finds out whether all of it was trained."""
 
+import dataclasses
+import math
+import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from inference import effort, placement
 from inference.answer import Log
+from inference.engine import Engine
 from inference.errors import InferenceError, ModelBroken, OptionUnknown, TaskMismatch
 from inference.folder import defect
 from inference.tasks import Task
 
 _ONE_AT_A_TIME = threading.Lock()  # two loads at once would double the peak of memory and race in lazy imports
 _OURS = {
-    *("num_labels", "dtype", "torch_dtype", "model_kwargs", "revision", "token"),
-    *("trust_remote_code", "device_map", "config"),
+    *("num_labels", "model_kwargs", "revision", "token", "trust_remote_code", "device_map", "config"),
+    *placement.OPTIONS,
 }
 # What transformers raises for files or settings that it cannot use; anything else is a fault and keeps its traceback.
 _LOADING_ERRORS = (OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, ImportError)
@@ -23,33 +28,47 @@ _COMPONENTS = ("tokenizer", "feature_extractor", "image_processor", "video_proce
 
 @dataclass(frozen=True)
 class Loaded:
-    """A pipeline ready to be called; `note` says what of the model is untrained, or ''."""
+    """A pipeline ready to be called, in its engine; `note` says what of the model is untrained, or ''."""
 
-    pipeline: Any
+    engine: Engine
     note: str
+
+    @property
+    def pipeline(self) -> Any:
+        """The transformers pipeline."""
+        return self.engine.pipeline
 
 
 def load(folder: Path, task: Task, options: Mapping[str, Any], log: Log) -> Loaded:
-    """Load the model in `folder` for `task`: fp32 unless `dtype` says otherwise, safetensors only.
+    """Load the model in `folder` for `task` with torch: fp32 on a processor unless told otherwise, safetensors only.
 
     Raises `ModelBroken`, `TaskMismatch` or `OptionUnknown`.
     """
     if problem := defect(folder):
         raise ModelBroken(f"The model folder {folder} {problem}. Copy the whole model there, or promote another.")
-    with _ONE_AT_A_TIME:
+    placed = placement.read(options)
+    with effort.taken(_ONE_AT_A_TIME):
         _quieten()
+        _spare_threads()
         from huggingface_hub.errors import StrictDataclassError
         from safetensors import SafetensorError
 
         try:
-            model, missing = _load_model(folder, task, options, log)
-            pipeline = _assemble(folder, task, options, model)
+            model, missing = load_model(folder, task, options, placed, log)
+            pipeline = _assemble(folder, task, options, placed, model)
         except InferenceError:
             raise
         except (*_LOADING_ERRORS, SafetensorError, StrictDataclassError) as error:
             raise ModelBroken(_explain(folder, task, options, error)) from error
         _bound_tokenizer(folder, pipeline)
-    return Loaded(pipeline, _untrained(task, model, missing))
+    backend = "torch-bf16" if placed.backend == "torch-bf16" else "torch"
+    return Loaded(Engine(pipeline, task, placed.limits(), log, backend), _untrained(task, model, missing))
+
+
+def reload(folder: Path, task: Task, options: Mapping[str, Any], placed: placement.Placement, dtype: str) -> Any:
+    """Another copy of the torch model in `folder`, in the number format `dtype`."""
+    with effort.taken(_ONE_AT_A_TIME):
+        return load_model(folder, task, options, dataclasses.replace(placed, dtype=dtype), lambda _: None)[0]
 
 
 def _quieten() -> None:
@@ -60,15 +79,30 @@ def _quieten() -> None:
     logging.set_verbosity_error()
 
 
-def _load_model(folder: Path, task: Task, options: Mapping[str, Any], log: Log) -> tuple[Any, list[str]]:
-    """The model, and the names of the weights that its files do not hold."""
+def _spare_threads() -> None:
+    """No more torch threads than the container may use cores; OMP_NUM_THREADS set by the operator wins."""
+    import torch
+
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        cores = math.ceil(int(quota) / int(period))
+    except (OSError, ValueError):  # no such control group, or no limit
+        return
+    if "OMP_NUM_THREADS" not in os.environ and cores < torch.get_num_threads():
+        torch.set_num_threads(max(1, cores))
+
+
+def load_model(
+    folder: Path, task: Task, options: Mapping[str, Any], placed: placement.Placement, log: Log
+) -> tuple[Any, list[str]]:
+    """The torch model, and the names of the weights that its files do not hold."""
     from transformers import AutoConfig
 
     trust = bool(options.get("trust_remote_code"))
     source = str(options.get("config") or folder)
     config = AutoConfig.from_pretrained(source, trust_remote_code=trust)
     auto_class = _auto_class(folder, task, config, trust)
-    keywords = {"use_safetensors": True, **_model_kwargs(options), "dtype": _dtype(options), "trust_remote_code": trust}
+    keywords = {"use_safetensors": True, **_model_kwargs(options), "dtype": _dtype(placed), "trust_remote_code": trust}
     if options.get("device_map") is not None:
         keywords["device_map"] = options["device_map"]
     model, info = auto_class.from_pretrained(folder, config=config, output_loading_info=True, **keywords)
@@ -110,17 +144,19 @@ def _model_kwargs(options: Mapping[str, Any]) -> dict[str, Any]:
     return given
 
 
-def _dtype(options: Mapping[str, Any]) -> Any:
+def _dtype(placed: placement.Placement) -> Any:
     import torch
 
-    name = options.get("dtype") or options.get("torch_dtype") or "float32"
-    kind = getattr(torch, str(name).removeprefix("torch."), None)
-    if name == "auto" or isinstance(kind, torch.dtype):
-        return name if name == "auto" else kind
-    raise OptionUnknown(f"dtype={name!r} is no number format. Set dtype to float32, bfloat16, float16 or auto.")
+    if placed.dtype == "auto":
+        return "auto"
+    if placed.dtype:
+        return getattr(torch, placed.dtype)
+    if placed.device.startswith("cuda"):
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return torch.float32
 
 
-def _assemble(folder: Path, task: Task, options: Mapping[str, Any], model: Any) -> Any:
+def _assemble(folder: Path, task: Task, options: Mapping[str, Any], placed: placement.Placement, model: Any) -> Any:
     from transformers import pipelines
 
     parts = {name: str(folder) for name in _COMPONENTS if getattr(task.pipeline_class, f"_load_{name}") is not False}
@@ -130,6 +166,7 @@ def _assemble(folder: Path, task: Task, options: Mapping[str, Any], model: Any) 
         model=model,
         config=str(folder),
         trust_remote_code=bool(options.get("trust_remote_code")),
+        **({} if options.get("device_map") is not None else {"device": placed.device}),
         **{**parts, **given},
     )
 

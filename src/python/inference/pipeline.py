@@ -18,21 +18,19 @@ from pathlib import Path
 from typing import Any
 
 import settings
-from inference import drawing, images, inputs, library, tasks
-from inference.answer import Answer, Log, Picture, json_safe
-from inference.errors import InferenceError, ModelNotFound, PipelineFailed
+from inference import effort, fitting, inputs, library, outcome, placement, tasks
+from inference.answer import Answer, Log
+from inference.backends import choice
+from inference.engine import PIPELINE_ERRORS, Engine
+from inference.errors import InferenceError, InputRefused, ModelNotFound, PipelineFailed
 from inference.folder import identity
-from inference.loading import Loaded, load
+from inference.loading import Loaded, load, reload
 
 KEPT_UNUSED = 8
 """How many models that no host has open stay in memory, for a restart that opens them again."""
 
 _RENAME_S = 1.0  # how long a folder may be away while a promotion renames two of them
 _RETRY_S = 10.0  # how long a model that could not be loaded is left alone
-
-# What pipelines raise when a request does not suit them; anything else is a fault and keeps its traceback.
-_PIPELINE_ERRORS = (ValueError, TypeError, LookupError, AttributeError, RuntimeError, OSError, ImportError)
-_DRAWN = ("object-detection", "zero-shot-object-detection", "image-segmentation")
 
 
 def _silent(_: str) -> None:
@@ -52,11 +50,23 @@ class Model:
     _identity: tuple[int, int, int] | None = field(default=None, repr=False)
     _problem: str = field(default="", repr=False)
     _retry_at_s: float = field(default=0.0, repr=False)
+    _settling: threading.Thread | None = field(default=None, repr=False)
+
+    @property
+    def device(self) -> str:
+        """Where it runs, as torch calls it: `cpu`, `cuda:0`."""
+        loaded = self._loaded
+        return str(loaded.pipeline.device) if loaded else "cpu"
 
     @property
     def note(self) -> str:
         """What a reader of any answer should know (an untrained head, a failed reload), or ''."""
         return " ".join(part for part in (self._loaded.note if self._loaded else "", self._problem) if part)
+
+    @property
+    def backend(self) -> str:
+        """What does the forwards now: `torch`, or what took its place; '' while it is not loaded."""
+        return self._loaded.engine.backend if self._loaded else ""
 
 
 _models: OrderedDict[tuple[str, str, str], Model] = OrderedDict()  # the one loaded last at the end
@@ -69,27 +79,42 @@ def open(
     *,
     path: str | None = None,
     model_url: str | None = None,
+    repo_id: str | None = None,
+    revision: str | None = None,
+    allow_pickle: bool = False,
     options: Mapping[str, Any] | None = None,
     log: Log = _silent,
     warn: Log | None = None,
 ) -> Model:
     """Find (or download), check and load a model; the same model is loaded once, whoever opens it.
 
-    `options` are the item's other settings; text becomes typed values. `log` takes what happens, `warn` (default:
-    `log`) what an operator should see. Raises `TaskUnknown`, `OptionUnknown`, `ModelNotFound`, `ModelBroken`,
+    Where the model comes from is told as to `library.find`. `options` are the item's other settings; text becomes
+    typed values, and those of `placement.OPTIONS` say where and how the model runs. `log` takes what happens, `warn`
+    (default: `log`) what an operator should see. Raises `TaskUnknown`, `OptionUnknown`, `ModelNotFound`, `ModelBroken`,
     `TaskMismatch` or `DownloadFailed`.
     """
     typed = {key: settings.typed(value) for key, value in (options or {}).items()}
     known = tasks.lookup((task or "").strip())
     tasks.check_load(known, typed)
-    hub = {key: None if (value := typed.pop(key, None)) is None else str(value) for key in ("revision", "token")}
-    folder = library.find((name or "").strip(), path=path, model_url=model_url, log=log, **hub)
+    choice.require(placement.read(typed))
+    asked = {key: None if (value := typed.pop(key, None)) is None else str(value) for key in ("revision", "token")}
+    folder = library.find(
+        (name or "").strip(),
+        path=path,
+        model_url=model_url,
+        repo_id=repo_id,
+        revision=revision or asked["revision"],
+        token=asked["token"],
+        allow_pickle=allow_pickle,
+        log=log,
+        warn=warn,
+    )
     key = (str(folder.absolute()), known.name, json.dumps(typed, sort_keys=True, default=str))
     with _guard:
         model = _models.setdefault(key, Model(folder, known, typed))
         model.users += 1
     try:
-        with model._lock:
+        with effort.taken(model._lock):
             _current(model, log, warn or log)
     except InferenceError:
         close(model)
@@ -100,20 +125,62 @@ def open(
 def run(model: Model, fields: Mapping[str, Any], *, log: Log = _silent) -> Answer:
     """Answer one request: `fields` hold the input (`inputs`, `text_inputs`, `url`, ...) and options of the call.
 
-    Calls on one model wait for one another. Image tasks answer with the picture they drew on. Raises `InputRefused`
-    (also as `ImageNotReadable` or `SourceRefused`), `OptionUnknown`, `paths.PathNotAllowed`, `PipelineFailed`, and
-    what `open` raises when the model is no longer in memory and its folder cannot be loaded.
+    Calls that wait for one model at the same time run together, and so do the elements of a list, of which each fails
+    alone. Image tasks answer with the picture they drew on. Raises `InputRefused` (also as `ImageNotReadable` or
+    `SourceRefused`), `OptionUnknown`, `paths.PathNotAllowed`, `PipelineFailed`, and what `open` raises when the model
+    is no longer in memory and its folder cannot be loaded.
     """
-    call = inputs.prepare(model.task, fields, model.options)
-    with model._lock:
-        pipeline = _current(model, log, log).pipeline
-        notes = [model.note] if model.note else []
-        inputs.fit(pipeline, model.task, call, model.options)
-        try:
-            output = pipeline(call.main, **call.options)
-        except _PIPELINE_ERRORS as error:
-            raise PipelineFailed(_explain(model, call, error)) from error
-    return _answer(model.task, call, output, [*notes, *call.notes])
+    many = inputs.several(model.task, fields)
+    calls: list[inputs.Call | inputs.Refusal] = (
+        inputs.prepare_each(model.task, fields, model.options)
+        if many
+        else [inputs.prepare(model.task, fields, model.options)]
+    )
+    now = identity(model.folder)
+    current = model._loaded
+    if current is None or now is None or now != model._identity:
+        with effort.taken(model._lock):
+            current = _current(model, log, log)
+    engine = current.engine
+    notes = [model.note] if model.note else []
+    if many:
+        outputs = _run_each(model, engine, calls)
+    else:
+        outputs = [_run_one(model, engine, call) for call in calls if isinstance(call, inputs.Call)]
+    return outcome.compose(model.task, calls, outputs, notes, many=many)
+
+
+def _run_one(model: Model, engine: Engine, call: inputs.Call) -> Any:
+    """What the pipeline gives for the only input of a request."""
+    with engine.tokenizing:
+        fitting.fit(engine.pipeline, model.task, call, model.options)
+    try:
+        return engine.run(call.main, call.options)
+    except PIPELINE_ERRORS as error:
+        raise PipelineFailed(_explain(model, call, error)) from error
+
+
+def _run_each(model: Model, engine: Engine, calls: list[inputs.Call | inputs.Refusal]) -> list[Any]:
+    """For each element of a list its output or its error; a call that does not fit the model becomes a refusal."""
+    fitted: list[int] = []
+    outputs: list[Any] = [None] * len(calls)
+    for place, call in enumerate(calls):
+        if isinstance(call, inputs.Call):
+            try:
+                with engine.tokenizing:
+                    fitting.fit(engine.pipeline, model.task, call, model.options)
+            except InputRefused as error:
+                calls[place] = error
+            else:
+                fitted.append(place)
+    runnable = [calls[place] for place in fitted]
+    found = engine.run_each([(call.main, call.options) for call in runnable if isinstance(call, inputs.Call)])
+    for place, output in zip(fitted, found, strict=True):
+        call = calls[place]
+        if isinstance(output, Exception) and isinstance(call, inputs.Call):
+            output = PipelineFailed(_explain(model, call, output))
+        outputs[place] = output
+    return outputs
 
 
 def close(model: Model) -> None:
@@ -148,7 +215,8 @@ def _current(model: Model, log: Log, warn: Log) -> Loaded:
     else:
         log(f"Another model is in {model.folder}; loading it.")
     try:
-        fresh, now = _load_steadily(model, log)
+        with effort.aside(f"Loading {model.folder.name}"):
+            fresh, now = _load_steadily(model, log)
     except InferenceError as error:
         if before is None:
             raise
@@ -160,7 +228,29 @@ def _current(model: Model, log: Log, warn: Log) -> Loaded:
     log(f"Loaded {model.folder.name} for {model.task.name}.")
     if fresh.note:
         warn(f"{model.folder.name}: {fresh.note}")
+    _settle(model, fresh, log, warn)
     return fresh
+
+
+def _settle(model: Model, fresh: Loaded, log: Log, warn: Log) -> None:
+    """See to the backend that the settings ask for. A model with weights drawn at random stays with torch: it has no
+    answers yet that another backend could agree with."""
+    placed = placement.read(model.options)
+    if fresh.note:
+        if placed.backend.startswith("openvino"):
+            log(f"{model.folder.name} stays with torch until it is trained.")
+        return
+    seen = model._identity
+    subject = choice.Subject(
+        engine=fresh.engine,
+        folder=model.folder,
+        task=model.task,
+        options=model.options,
+        placed=placed,
+        reload=lambda dtype: reload(model.folder, model.task, model.options, placed, dtype),
+        wanted=lambda: model._loaded is fresh and identity(model.folder) == seen,
+    )
+    model._settling = choice.settle(subject, log, warn)
 
 
 def _load_steadily(model: Model, log: Log) -> tuple[Loaded, tuple[int, int, int]]:
@@ -206,26 +296,3 @@ def _explain(model: Model, call: inputs.Call, error: Exception) -> str:
         f"The pipeline {model.task.name} of {model.folder.name} failed at this request{options}: "
         f"{type(error).__name__}: {reason[:500]}. Check the request's fields; if they are right, the model's files."
     )
-
-
-def _answer(task: tasks.Task, call: inputs.Call, output: Any, notes: list[str]) -> Answer:
-    pictures: list[Picture] = []
-    if task.name in _DRAWN:
-        many = isinstance(call.main, list)
-        for picture, found in zip(call.main if many else [call.main], output if many else [output], strict=True):
-            pictures.append(_drawn(task, picture, found))
-            if not found:
-                notes = [*notes, "Nothing was found above the threshold; a lower threshold shows more."]
-
-    def keep(image: Any) -> dict[str, int]:
-        pictures.append(images.encode(image, title="mask" if image.mode in ("1", "L") else ""))
-        return {"picture": len(pictures) - 1}
-
-    return Answer(json_safe(output, keep), tuple(pictures), " ".join(notes))
-
-
-def _drawn(task: tasks.Task, picture: Any, found: list[dict[str, Any]]) -> Picture:
-    labels = ", ".join(str(one["label"]) for one in found) or "nothing found"
-    if task.name == "image-segmentation":
-        return images.encode(drawing.masks(picture, found), title=f"Segments: {labels}")
-    return images.encode(drawing.boxes(picture, found), title=f"Detections: {labels}")

@@ -1,4 +1,4 @@
-"""Bytes by reference: an http(s) address, a path in an allowed folder, or a data URI, each within limits."""
+"""Bytes by reference: an http(s) address, a path in an allowed folder, a data URI or base64, each within limits."""
 
 import base64
 import binascii
@@ -21,6 +21,9 @@ PRIVATE_URLS = "EVERGREEN_ALLOW_PRIVATE_URLS"
 _REDIRECTS = 5
 _DATA_URI = re.compile(r"data:[^,;]*(;[^,;]+)*?(?P<base64>;base64)?,(?P<data>.*)", re.DOTALL)
 
+_BASE64_SHOWS = 200  # so many letters without a dot, a dash or a colon are no path
+_BASE64 = re.compile(rf"[A-Za-z0-9+/\s]{{{_BASE64_SHOWS}}}|[A-Za-z0-9+/]{{80,}}={{1,2}}")
+
 
 def read(reference: str, *, timeout_s: float = TIMEOUT_S, limit_bytes: int = LIMIT_BYTES) -> bytes:
     """The bytes that `reference` stands for.
@@ -30,12 +33,19 @@ def read(reference: str, *, timeout_s: float = TIMEOUT_S, limit_bytes: int = LIM
     """
     if reference.startswith("data:"):
         return _from_data_uri(reference, limit_bytes)
+    if _BASE64.fullmatch(reference[:_BASE64_SHOWS]):
+        return _from_data_uri(f"data:;base64,{reference}", limit_bytes)
     scheme = reference.split("://", 1)[0].lower() if "://" in reference else ""
     if scheme in ("http", "https"):
         return _from_web(reference, timeout_s, limit_bytes)
     if scheme:
-        raise SourceRefused(f"The address {_short(reference)} is not http or https. Give an http or https address.")
+        raise SourceRefused(f"The address {short(reference)} is not http or https. Give an http or https address.")
     return _from_file(paths.checked(reference), limit_bytes)
+
+
+def short(text: str) -> str:
+    """`text` as an error may quote it."""
+    return text if len(text) <= 120 else f"{text[:100]}...{text[-17:]}"
 
 
 def _from_data_uri(uri: str, limit_bytes: int) -> bytes:
@@ -71,20 +81,20 @@ def _from_web(url: str, timeout_s: float, limit_bytes: int) -> bytes:
             answer = _get(url, deadline_s, limit_bytes)
         except TimeoutError as error:
             raise SourceRefused(
-                f"{_short(url)} gave no answer within {timeout_s:g} s. Try again, or copy the file into an allowed "
+                f"{short(url)} gave no answer within {timeout_s:g} s. Try again, or copy the file into an allowed "
                 "folder and give its path."
             ) from error
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             raise SourceRefused(
-                f"{_short(url)} could not be read: {error}. Check the address and this machine's network, or copy "
+                f"{short(url)} could not be read: {error}. Check the address and this machine's network, or copy "
                 "the file into an allowed folder and give its path."
             ) from error
         if isinstance(answer, bytes):
             return answer
         url = urljoin(url, answer)
         if urlsplit(url).scheme not in ("http", "https"):
-            raise SourceRefused(f"The address leads to {_short(url)}, which is not http or https. Give another.")
-    raise SourceRefused(f"{_short(url)} leads on more than {_REDIRECTS} times. Give the file's last address.")
+            raise SourceRefused(f"The address leads to {short(url)}, which is not http or https. Give another.")
+    raise SourceRefused(f"{short(url)} leads on more than {_REDIRECTS} times. Give the file's last address.")
 
 
 def _get(url: str, deadline_s: float, limit_bytes: int) -> bytes | str:
@@ -93,9 +103,9 @@ def _get(url: str, deadline_s: float, limit_bytes: int) -> bytes | str:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise SourceRefused(f"{_short(url)} is no address ({error}). Correct it.") from error
+        raise SourceRefused(f"{short(url)} is no address ({error}). Correct it.") from error
     if not host or any(letter.isspace() or ord(letter) < 32 for letter in url):
-        raise SourceRefused(f"{_short(url)} is no address. Give it as https://host/path.")
+        raise SourceRefused(f"{short(url)} is no address. Give it as https://host/path.")
     secure = parts.scheme == "https"
     connection = http.client.HTTPConnection(host, port or (443 if secure else 80))
     connected = connection.sock = _connect(host, connection.port, deadline_s)
@@ -110,7 +120,7 @@ def _get(url: str, deadline_s: float, limit_bytes: int) -> bytes | str:
             return location
         if response.status != 200:
             raise SourceRefused(
-                f"{_short(url)} answered {response.status} {response.reason}. Open the address in a browser, and "
+                f"{short(url)} answered {response.status} {response.reason}. Open the address in a browser, and "
                 "correct it."
             )
         return _body(response, connected, url, deadline_s, limit_bytes)
@@ -125,7 +135,7 @@ def _body(
     while chunk := response.read1(65536):
         body += chunk
         if len(body) > limit_bytes:
-            raise SourceRefused(_too_large(_short(url), limit_bytes))
+            raise SourceRefused(_too_large(short(url), limit_bytes))
         connected.settimeout(_left(deadline_s))
     if response.length:  # read1 does not mind a connection that ends too early
         raise http.client.IncompleteRead(bytes(body[:0]), response.length)
@@ -169,7 +179,3 @@ def _left(deadline_s: float) -> float:
 
 def _too_large(what: str, limit_bytes: int) -> str:
     return f"{what} is larger than {limit_bytes // 1_000_000} MB. Give a smaller file."
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 120 else f"{text[:100]}...{text[-17:]}"

@@ -19,8 +19,8 @@ from inference.errors import OptionUnknown, TaskUnknown
 OWN_SETTINGS = ("name", "path", "model_url", "task")
 """What an item's settings may hold beside options; no option may be called so."""
 
-OWN_OPTIONS = ("num_labels", "torch_dtype")
-"""Options that this package takes itself: the size of an untrained head, and the old name of `dtype`."""
+OWN_OPTIONS = ("num_labels", "torch_dtype", "backend", "max_wait_ms", "calibration")
+"""Options that this package takes itself: the size of an untrained head, the old name of `dtype`, and how to run."""
 
 _IMPORTING = threading.Lock()  # items start side by side, and the first of them imports transformers
 
@@ -44,7 +44,7 @@ _INPUT_NAMES = {
     "text": _TEXT,
     "image": _IMAGE,
     "audio": ("inputs", "audio", "audios", "url"),
-    "video": ("inputs", "video", "videos"),
+    "video": ("inputs", "video", "videos", "url"),
     "table": ("inputs",),
     "free": ("inputs", "request"),
 }
@@ -62,7 +62,33 @@ _IMAGE_TASKS = (
     *("zero-shot-image-", "zero-shot-object-"),
 )
 _NOT_OPTIONS = {"self", "task", "model", "pipeline_class", "kwargs", "args", "args_parser", "inputs"}
-_NOT_FIELDS = {"num_workers", "audio", "videos", "load_audio_from_video"}
+_NOT_FIELDS = {
+    *("num_workers", "videos", "load_audio_from_video", "text_queries", "parameters"),
+    # What these hold decides how much memory a request takes, or what code runs: the operator's to say.
+    *(
+        "processor_kwargs",
+        "image_processor_kwargs",
+        "decoder_kwargs",
+        "tesseract_config",
+        "compile_config",
+        "continuous_batching_config",
+        "cache_config",
+    ),
+    *("cache_implementation", "max_cache_len", "prefill_chunk_size", "use_mtp", "speculation_type", "is_assistant"),
+    # Generation with a second or a shortened model changes the model that other requests share.
+    *("assistant_confidence_threshold", "assistant_early_exit", "assistant_ensemble_weight", "assistant_lookbehind"),
+    *("num_assistant_tokens", "num_assistant_tokens_schedule", "target_lookbehind", "max_matching_ngram_size"),
+    *("prompt_lookup_num_tokens", "token_healing"),
+    *("transformers_version", "return_type", "low_memory", "chat_template", "return_dict_in_generate"),
+}
+
+# Fields of a request that this package takes itself, because the pipeline has no word for them: whether a text that is
+# too long may be cut (these pipelines would cut it without a word), and how long an address may take to answer.
+_OWN_FIELDS = {
+    "zero-shot-classification": {"truncation"},
+    "token-classification": {"truncation"},
+}
+_REFERRING = ("image", "audio", "video", "free")
 
 
 @dataclass(frozen=True)
@@ -104,6 +130,7 @@ def _lookup(name: str) -> Task:
     kind = _KINDS.get(name) or ("image" if name.startswith(_IMAGE_TASKS) else "text")
     own, rest = _accepted(pipeline_class)
     call = own | _named(pipeline_class.__call__) | {"batch_size"} | _PASSED_ON.get(rest, frozenset)()
+    call |= _OWN_FIELDS.get(name, set()) | ({"timeout"} if kind in _REFERRING else set())
     load = own | _PASSED_ON.get(rest, frozenset)() | {"batch_size", "num_workers"}
     load |= _named(pipelines.pipeline) | _named(pipelines.base.Pipeline.__init__)
     if pipeline_class._pipeline_calls_generate:
@@ -137,7 +164,9 @@ def check_call(task: Task, fields: Iterable[str]) -> None:
     for name in fields:
         if name not in task.call_options:
             hint = ""
-            if name in task.load_options:
+            if "generate_kwargs" in task.call_options and name in _generation_fields():
+                hint = f' Put it into generate_kwargs: {{"{name}": ...}}.'
+            elif name in task.load_options:
                 hint = " It can be given in the item's settings only."
             known = [*task.call_options, *task.input_names]
             raise OptionUnknown(
@@ -155,10 +184,15 @@ def _unknown_task(name: str, known: Iterable[str]) -> str:
     return f"There is no task {name!r}. {hint}Set task to one of: {', '.join(names)}."
 
 
-def _suggest(name: str, known: Iterable[str], own: tuple[str, ...]) -> str:
+def near_names(name: str, known: Iterable[str]) -> str:
+    """`Did you mean ...?` with those of `known` that are like `name`, or ''."""
     near = difflib.get_close_matches(name, sorted(set(known)), n=3, cutoff=0.7)
-    if near:
-        return f"Did you mean {' or '.join(near)}?"
+    return f"Did you mean {' or '.join(near)}?" if near else ""
+
+
+def _suggest(name: str, known: Iterable[str], own: tuple[str, ...]) -> str:
+    if near := near_names(name, known):
+        return near
     return f"Its own options are: {', '.join(own)}." if own else "It has no options of its own."
 
 
@@ -214,8 +248,27 @@ def _tokenizer_fields() -> frozenset[str]:
     from transformers import PreTrainedTokenizerBase
 
     texts = {"self", "text", "text_pair", "text_target", "text_pair_target", "kwargs"}
-    return frozenset(_named(PreTrainedTokenizerBase.__call__) - texts)
+    names = _named(PreTrainedTokenizerBase.__call__) - texts
+    return frozenset(name for name in names if not name.startswith("return_"))  # what a pipeline asks for itself
+
+
+def nested_names(option: str) -> frozenset[str] | None:
+    """The names that a JSON object given with a request as `option` may hold; None if that depends on the model."""
+    return _NESTED[option]() - _NOT_FIELDS if option in _NESTED else None
+
+
+def holds_object(option: str) -> bool:
+    """Whether the option is a JSON object, so that null means it is left out."""
+    return option.endswith(("_kwargs", "_params"))
 
 
 # What a pipeline does with the options it does not know, by the name it gives them.
 _PASSED_ON = {"generate_kwargs": _generation_fields, "tokenizer_kwargs": _tokenizer_fields}
+
+# Options that are JSON objects, and what is in them.
+_NESTED = {
+    "generate_kwargs": _generation_fields,
+    "tokenizer_kwargs": _tokenizer_fields,
+    "tokenize_kwargs": _tokenizer_fields,
+    "tokenizer_encode_kwargs": _tokenizer_fields,
+}

@@ -43,15 +43,21 @@ GONE = {
     "fp16_backend": "torch's own mixed precision is the only one left; fp16 or bf16 is enough",
     "fp16_opt_level": "it belonged to NVIDIA's apex; fp16 or bf16 is enough",
     "half_precision_backend": "torch's own mixed precision is the only one left; fp16 or bf16 is enough",
+    "generation_config": "no text is generated while a classifier is evaluated",
+    "generation_max_length": "no text is generated while a classifier is evaluated",
+    "generation_num_beams": "no text is generated while a classifier is evaluated",
     "jit_mode_eval": "TorchScript is gone; torch_compile is its successor",
     "logging_dir": "it was TensorBoard's alone; set the environment variable TENSORBOARD_LOGGING_DIR",
     "mp_parameters": "it belonged to SageMaker's own trainer",
-    "overwrite_output_dir": "checkpoints are written beside each other; resume_from_checkpoint says where to go on",
+    "n_gpu": "all GPUs that the environment variable CUDA_VISIBLE_DEVICES names are used; processes says by how many",
+    "overwrite_output_dir": "each training has a folder of its own below output_dir, and resume says whether to go on",
     "past_index": "no model here keeps a past between batches",
+    "predict_with_generate": "no text is generated while a classifier is evaluated",
     "push_to_hub_organization": "hub_model_id takes organization/model",
     "ray_scope": "it is the environment variable RAY_SCOPE now",
     "save_safetensors": "safetensors is the only format that is written",
     "sharded_ddp": "FairScale is gone; fsdp is its successor",
+    "sortish_sampler": "train_sampling_strategy=group_by_length is its successor, and the default",
     "tokenizer": "the tokenizer comes from the model's folder",
     "tpu_num_cores": "it is the environment variable TPU_NUM_CORES now",
     "use_ipex": "its optimisations are part of torch",
@@ -62,7 +68,9 @@ GONE = {
 # Arguments that a training inside a running server cannot have.
 REFUSED = {
     "batch_eval_metrics": "the metrics are computed over all held-out rows at once",
+    "do_predict": "a training reads rows to train on and to evaluate, and none besides",
     "enable_jit_checkpoint": "it installs a signal handler, which only a process of its own may do",
+    "prediction_loss_only": "the metrics need the predictions",
 }
 
 _AT_LEAST_ONE = {

@@ -21,7 +21,9 @@ class Progress(TrainerCallback):
         self._began_s = self._spoke_s = time.monotonic()
         self._began_step = self._spoke_step = state.global_step
         precision = "bf16" if args.bf16 else "fp16" if args.fp16 else "fp32"
-        self._log(f"training begins: {state.max_steps} steps of {args.train_batch_size} rows in {precision}")
+        rows = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+        several = f", in {args.world_size} processes" if args.world_size > 1 else ""
+        self._log(f"training begins: {state.max_steps} steps of {rows} rows in {precision}{several}")
 
     def on_log(self, _: TrainingArguments, state: TrainerState, *__: Any, logs: dict[str, float], **___: Any) -> None:
         if "loss" in logs:

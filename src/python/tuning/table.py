@@ -1,20 +1,20 @@
-"""Read two columns of a SQL table over any DB-API connection with `?` parameters.
+"""Read columns of a SQL table or view over any DB-API connection with `?` parameters.
 
 Names come from a request, so they never reach the SQL as they were typed: each is looked up in
 the catalogue (INFORMATION_SCHEMA), and the catalogue's own spelling is what is quoted.
 """
 
 import difflib
-import random
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from tuning import sampling
 from tuning.errors import ColumnNotFound, TableNotFound
 
 _BATCH_ROWS = 1_000
-_DRAWN_FROM_ROWS = 1_000_000
+DRAWN_FROM_ROWS = 1_000_000
 _DEFAULT_SCHEMA = "SQLUser"  # where IRIS looks for a table that is named without one
 _SHOWN = 12
 
@@ -38,10 +38,7 @@ class Table:
 
     def column(self, name: str) -> str:
         """The catalogue's spelling of the column `name`, whatever its case; else `ColumnNotFound`."""
-        for column in self.columns:
-            if column.casefold() == name.casefold():
-                return column
-        raise ColumnNotFound(f"{self} has no column {name!r}. Its columns are {_listed(self.columns)}.")
+        return spelled(name, self.columns, str(self))
 
 
 def find_table(connection: Connection, name: str) -> Table:
@@ -66,6 +63,17 @@ def find_table(connection: Connection, name: str) -> Table:
     raise TableNotFound(_no_table(connection, name))
 
 
+def spelled(name: str, columns: Sequence[str], owner: str) -> str:
+    """The one of `columns` that `name` means, whatever its case; else `ColumnNotFound`."""
+    exact = [column for column in columns if column == name]
+    found = exact or [column for column in columns if column.casefold() == name.casefold()]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ColumnNotFound(f"{owner} has {len(found)} columns called {name!r}. Rename all but one of them.")
+    raise ColumnNotFound(f"{owner} has no column {name!r}. Its columns are {_listed(columns)}.")
+
+
 def read_rows(
     connection: Connection, table: Table, columns: Sequence[str], limit: int | None, seed: int
 ) -> list[tuple[Any, ...]]:
@@ -74,22 +82,25 @@ def read_rows(
     Tables are often sorted, so the first rows would not stand for the others. A draw looks at a
     million rows at most, or at `limit` if that is more.
     """
-    top = f"TOP {max(limit, _DRAWN_FROM_ROWS):d} " if limit is not None else ""
+    if limit is None:
+        return list(stream(connection, table, columns))
+    rows = stream(connection, table, columns, max(limit, DRAWN_FROM_ROWS))
+    return [row for _, row in sampling.draw(rows, limit, seed)]
+
+
+def stream(
+    connection: Connection, table: Table, columns: Sequence[str], at_most: int | None = None
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of `columns` in the database's order, read in batches by one statement; `at_most` so many."""
+    top = f"TOP {at_most:d} " if at_most is not None else ""
     names = ", ".join(_quoted(table.column(column)) for column in columns)
-    rows = _select(connection, f"SELECT {top}{names} FROM {_quoted(table.schema)}.{_quoted(table.name)}", [])
-    return list(rows) if limit is None else _drawn(rows, limit, seed)
+    return _select(connection, f"SELECT {top}{names} FROM {_quoted(table.schema)}.{_quoted(table.name)}", [])
 
 
-def _drawn(rows: Iterator[tuple[Any, ...]], count: int, seed: int) -> list[tuple[Any, ...]]:
-    """`count` of the rows, each as likely as any other, in one pass (reservoir sampling)."""
-    generator = random.Random(seed)  # noqa: S311 - a repeatable draw is what is wanted
-    drawn: list[tuple[Any, ...]] = []
-    for number, row in enumerate(rows):
-        if number < count:
-            drawn.append(row)
-        elif (place := generator.randrange(number + 1)) < count:
-            drawn[place] = row
-    return drawn
+def count_rows(connection: Connection, table: Table) -> int:
+    """How many rows the table has now."""
+    ((count,),) = _select(connection, f"SELECT COUNT(*) FROM {_quoted(table.schema)}.{_quoted(table.name)}", [])
+    return int(count)
 
 
 def _select(connection: Connection, sql: str, parameters: list[object]) -> Iterator[tuple[Any, ...]]:

@@ -1,10 +1,12 @@
-"""Fine-tune a text classifier that lies in a folder.
+"""Train a classifier on encoded examples, and let it answer.
 
 Loads torch and transformers, so it is imported where the first training begins and nowhere else.
 """
 
+import functools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,141 +16,97 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import transformers
-from safetensors import SafetensorError
 from transformers.trainer_callback import PrinterCallback
-from transformers.utils import logging
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
-from tuning import metrics
-from tuning.dataset import Examples
-from tuning.errors import BadRequest, ModelUnusable, TrainingFailed
+from tuning import disk, methods, metrics
+from tuning.cache import Cache
+from tuning.classifier import Classifier, full_disks_named
+from tuning.encoding import IGNORED, Collator, Encoded
+from tuning.errors import BadRequest, NoSpace, TrainingFailed
+from tuning.options import Options
 from tuning.progress import Progress
+from tuning.steering import Steering
 
 Logits = npt.NDArray[np.float32]
 
-_TOKENISED_ROWS = 1_000
-_EVALUATED_TOKENS = 4_096
 _LARGEST_BATCH = 32
 _SMALLEST_BATCH = 8
 _STEPS_PER_EPOCH = 50
+_NARROW = 512
+# Learning rates, epochs and rows of a batch that suit a method where the request names none.
+_BY_METHOD: dict[str, dict[str, Any]] = {
+    "full": {},
+    "lora": {"learning_rate": 1e-3},
+    "head": {"learning_rate": 1e-2, "num_train_epochs": 20},
+}
 
 
-@dataclass
-class Classifier:
-    """A model with a classification head, and its tokenizer."""
+@dataclass(frozen=True)
+class Fitted:
+    """What came of a training."""
 
-    model: transformers.PreTrainedModel
-    tokenizer: transformers.PreTrainedTokenizerBase
-    names: tuple[str, ...]
-    """Of the labels, by id."""
-    max_length: int
-    """Tokens; longer texts are cut."""
-    untrained: tuple[str, ...]
-    """Names of the weights that the folder did not hold in this shape: they are new, and random."""
-    old_names: tuple[str, ...]
-    """What the folder's configuration calls the labels."""
-
-    def save(self, folder: Path) -> None:
-        self.model.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
+    steps: int
+    stopped_at: int | None
+    """The step after which a message stopped it; None if it came to its end."""
 
 
-class Encoded(torch.utils.data.Dataset[dict[str, Any]]):
-    """Examples as token ids, unpadded."""
-
-    def __init__(self, classifier: Classifier, examples: Examples) -> None:
-        self.labels = examples.labels
-        self.ids: list[npt.NDArray[np.int32]] = []
-        for start in range(0, len(examples), _TOKENISED_ROWS):
-            batch = classifier.tokenizer(
-                examples.texts[start : start + _TOKENISED_ROWS], truncation=True, max_length=classifier.max_length
-            )
-            self.ids += [np.asarray(ids, dtype=np.int32) for ids in batch["input_ids"]]
-        self.longest = max(len(ids) for ids in self.ids)
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def __getitem__(self, row: int) -> dict[str, Any]:
-        return {"input_ids": self.ids[row].tolist(), "labels": self.labels[row]}
-
-
-def load(folder: Path, label_names: Sequence[str], seed: int) -> Classifier:
-    """The classifier in `folder` with these labels; weights it lacks are drawn with `seed`.
-
-    Nothing is fetched, no code of the folder runs, and only safetensors are read. Raises `ModelUnusable`.
-    """
-    transformers.set_seed(seed)
-    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    try:
-        _quieten()
-        config = transformers.AutoConfig.from_pretrained(folder, **options)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
-        model, found = transformers.AutoModelForSequenceClassification.from_pretrained(
-            folder,
-            num_labels=len(label_names),
-            id2label=dict(enumerate(label_names)),
-            label2id={name: label for label, name in enumerate(label_names)},
-            problem_type="single_label_classification",
-            dtype=torch.float32,
-            # With dropout, torch's fused attention has no fast path on a CPU: plain attention is cheaper on long texts.
-            attn_implementation="sdpa" if torch.accelerator.is_available() else "eager",
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-            use_safetensors=True,
-            **options,
-        )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise ModelUnusable(
-            f"The model in {folder} cannot be loaded as a text classifier: {str(error).strip()} "
-            "Put a whole model with its tokenizer there, weights as model.safetensors."
-        ) from error
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    model.config.pad_token_id = tokenizer.pad_token_id
-    untrained = {*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])}
-    return Classifier(
-        model=model,
-        tokenizer=tokenizer,
-        names=tuple(label_names),
-        max_length=_max_length(tokenizer, model.config),
-        untrained=tuple(sorted(untrained)),
-        old_names=tuple(config.id2label.values()),
-    )
+class _Trainer(transformers.Trainer):
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        dataset = self.train_dataset if train_dataset is None else train_dataset
+        if self.args.train_sampling_strategy == "group_by_length" and isinstance(dataset, Encoded):
+            rows = self.args.train_batch_size * self.args.gradient_accumulation_steps
+            return LengthGroupedSampler(rows, lengths=dataset.lengths.tolist())
+        return super()._get_train_sampler(train_dataset)
 
 
 def suited(
-    given: Mapping[str, object], output_dir: Path, train: Encoded, config: transformers.PreTrainedConfig
+    given: Mapping[str, object],
+    options: Options,
+    checkpoints: Path,
+    train: Encoded,
+    config: transformers.PreTrainedConfig,
 ) -> dict[str, Any]:
     """The keyword arguments of this training: those `given`, and for the others what suits this machine."""
-    batch_rows = _batch_rows(len(train), train.longest, config)
+    batch_rows = max(1, _batch_rows(len(train), train.longest, config) // options.processes)
+    narrow = getattr(config, "hidden_size", 768) <= _NARROW
     chosen: dict[str, Any] = {
-        "output_dir": str(output_dir),
         "per_device_train_batch_size": batch_rows,
-        "per_device_eval_batch_size": batch_rows,
-        "train_sampling_strategy": "group_by_length",
-        "bf16": has_fast_bf16() and not given.get("fp16"),
+        "per_device_eval_batch_size": 2 * batch_rows,
+        "train_sampling_strategy": "group_by_length" if options.method != "head" else "random",
+        "learning_rate": 1e-4 if narrow else 5e-5,
+        "warmup_steps": 0.06,
+        "bf16": has_fast_bf16() and not given.get("fp16") and options.method != "head",
         "use_cpu": not torch.accelerator.is_available(),
         "save_strategy": "no",
+        "save_total_limit": 2,
         "report_to": "none",
         "disable_tqdm": True,
+        "dataloader_pin_memory": torch.accelerator.is_available(),
     }
+    chosen |= _BY_METHOD[options.method]
     if "logging_steps" not in given:  # both are shares of all steps
         chosen |= {"logging_steps": 0.05, "eval_steps": 0.25}
-    if given.get("load_best_model_at_end"):  # the best can only be loaded if each evaluated model was saved
-        evaluated = given.get("eval_strategy", "no")
+    if options.patience is not None:
+        chosen |= {"eval_strategy": "epoch", "load_best_model_at_end": True}
+    if (chosen | dict(given)).get("load_best_model_at_end"):  # it can only be loaded if each evaluated model was saved
+        evaluated = given.get("eval_strategy", chosen.get("eval_strategy", "no"))
         if evaluated == "no":
             raise BadRequest(
                 "load_best_model_at_end needs evaluations to choose by: set eval_strategy to steps or epoch."
             )
-        chosen |= {"save_strategy": evaluated, "save_only_model": True, "save_total_limit": 1}
+        chosen |= {"save_strategy": evaluated, "save_total_limit": 1}
         chosen["save_steps"] = given.get("eval_steps", given.get("logging_steps", 0.25))
-    return chosen | dict(given)
+    return chosen | dict(given) | {"output_dir": str(checkpoints)}
 
 
 def training_arguments(keywords: Mapping[str, Any]) -> transformers.TrainingArguments:
     """The `TrainingArguments` of these keywords; `BadRequest` if they do not go together."""
     with _refusals():
-        return transformers.TrainingArguments(**keywords)
+        arguments = transformers.TrainingArguments(**keywords)
+    if "wandb" in arguments.report_to and not os.getenv("WANDB_API_KEY"):
+        os.environ.setdefault("WANDB_MODE", "offline")  # or it would ask for a key, where nobody can answer
+    return arguments
 
 
 def fit(
@@ -156,71 +114,184 @@ def fit(
     train: Encoded,
     held_out: Encoded,
     arguments: transformers.TrainingArguments,
+    options: Options,
     log: Callable[[str], None],
-) -> int:
-    """Train the classifier's model in place; the number of steps that were made.
+    steering: Steering,
+    checkpoint: Path | None = None,
+) -> Fitted:
+    """Train the classifier's model in place, from a checkpoint if there is one.
 
-    Raises `TrainingFailed` when the weights are no longer numbers.
+    Raises `TrainingFailed` when the weights are no longer numbers, `Cancelled`, and `NoSpace` for a checkpoint.
     """
+    in_order = torch.utils.data.Subset(held_out, held_out.in_order_of_length())
 
     def evaluation(prediction: Any) -> dict[str, float]:
-        measured = metrics.measure(prediction.label_ids, prediction.predictions, classifier.names)
-        return {name: value for name, value in measured.items() if isinstance(value, float) and name != "loss"}
+        return _figures(classifier, prediction.label_ids, prediction.predictions)
 
-    with _refusals():
-        trainer = transformers.Trainer(
-            model=classifier.model,
-            args=arguments,
-            data_collator=transformers.DataCollatorWithPadding(classifier.tokenizer),
-            train_dataset=train,
-            eval_dataset=held_out,
-            processing_class=classifier.tokenizer,
-            compute_metrics=evaluation,
-            callbacks=[Progress(log)],
-        )
-    trainer.remove_callback(PrinterCallback)
-    steps = trainer.train(resume_from_checkpoint=arguments.resume_from_checkpoint).global_step
+    model = methods.with_lora(classifier, options) if options.method == "lora" else classifier.model
+    trainer = _trainer(classifier, model, train, in_order, arguments, evaluation, Collator(classifier))
+    steps = _run(trainer, arguments, options, log, steering, checkpoint)
     # Mixed precision wraps the model's forward; the wrapping must neither be saved nor trained again.
-    classifier.model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     trainer.accelerator.free_memory()
-    if not all(bool(weight.isfinite().all()) for weight in classifier.model.parameters()):
-        raise TrainingFailed(
-            f"After {steps} steps the weights are no longer numbers: the training diverged. "
-            f"Nothing was saved; lower learning_rate (it was {arguments.learning_rate})."
-        )
-    return int(steps)
+    classifier.model = methods.merged(model) if options.method == "lora" else model
+    _check_finite(classifier.model, steps, arguments)
+    return Fitted(steps, steering.stopped_at)
 
 
-def predict(classifier: Classifier, encoded: Encoded, arguments: transformers.TrainingArguments) -> Logits:
-    """The logits (rows, labels) of every row, in order, as float32; computed in bfloat16 if the training was."""
-    collate = transformers.DataCollatorWithPadding(classifier.tokenizer)
+def fit_head(
+    classifier: Classifier,
+    train: Encoded,
+    held_out: Encoded,
+    arguments: transformers.TrainingArguments,
+    options: Options,
+    log: Callable[[str], None],
+    steering: Steering,
+    cache: Cache,
+    check: Callable[[], None],
+    checkpoint: Path | None = None,
+) -> tuple[Fitted, Logits, Logits]:
+    """Train the last layer alone; what came of it, and the logits of the held-out rows before and after."""
+    log(f"Computing what the frozen encoder makes of {len(train) + len(held_out)} rows, or taking it from the cache.")
+    known, unknown = (methods.features(classifier, rows, cache, arguments, check) for rows in (train, held_out))
+    layer = methods.last_layer(classifier)
+    head = methods.Head(layer, known.values, classifier.task)
+    before = _answers(head, unknown, classifier.task)
+
+    def evaluation(prediction: Any) -> dict[str, float]:
+        return _figures(classifier, prediction.label_ids, prediction.predictions)
+
+    trainer = _trainer(classifier, head, known, unknown, arguments, evaluation, None)
+    steps = _run(trainer, arguments, options, log, steering, checkpoint)
+    trainer.accelerator.free_memory()
+    _check_finite(head, steps, arguments)
+    after = _answers(head.cpu(), unknown, classifier.task)
+    classifier.model.cpu()
+    head.put_into(layer)
+    return Fitted(steps, steering.stopped_at), before, after
+
+
+def predict(
+    classifier: Classifier,
+    encoded: Encoded,
+    arguments: transformers.TrainingArguments,
+    check: Callable[[], None] = lambda: None,
+) -> Logits:
+    """What the model says of every row, in order, as float32; computed in bfloat16 if the training was.
+
+    (rows, labels), (words, labels) for token-classification, (rows,) for regression.
+    """
+    collate = Collator(classifier)
     model: Any = classifier.model
     model.eval().to(arguments.device)
-    logits = np.empty((len(encoded), len(classifier.names)), dtype=np.float32)
+    by_row: list[Logits] = [np.empty(0, dtype=np.float32)] * len(encoded)
     mixed = torch.autocast(arguments.device.type, dtype=torch.bfloat16, enabled=arguments.bf16)
     with torch.no_grad(), mixed:
-        for rows in _batches_of_alike(encoded):
-            inputs = collate([{"input_ids": encoded[row]["input_ids"]} for row in rows])
+        for rows in encoded.batches_of_alike(methods.EVALUATED_TOKENS):
+            check()
+            inputs = collate([encoded[row] for row in rows])
+            labels = inputs.pop("labels")
             inputs = {name: tensor.to(arguments.device) for name, tensor in inputs.items()}
-            logits[rows] = model(**inputs).logits.float().cpu().numpy()
-    return logits
+            logits = model(**inputs).logits.float().cpu().numpy()
+            for place, row in enumerate(rows):
+                of_words = classifier.task == "token-classification"
+                by_row[row] = logits[place][labels[place].numpy() != IGNORED] if of_words else logits[place][None]
+    found = np.concatenate(by_row)
+    return found[:, 0] if classifier.task == "regression" else found
 
 
+@functools.cache
 def has_fast_bf16() -> bool:
-    """Whether this machine computes in bfloat16 at full speed, and not by emulation."""
+    """Whether this machine computes in bfloat16 faster than in float32; on a CPU a few products are timed."""
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if torch.accelerator.is_available():
         return False
     has = torch.cpu.get_capabilities()
-    return any(has.get(unit) for unit in ("amx_bf16", "avx512_bf16", "sve_bf16"))
+    if not any(has.get(unit) for unit in ("amx_bf16", "avx512_bf16", "sve_bf16")):
+        return False
+    return _product_s(torch.bfloat16) * 1.2 < _product_s(torch.float32)
 
 
-def _max_length(tokenizer: transformers.PreTrainedTokenizerBase, config: transformers.PreTrainedConfig) -> int:
-    # Some models (RoBERTa's kin) lose two positions to an offset; two tokens fewer never matter.
-    positions = getattr(config, "max_position_embeddings", 514) - 2
-    known = tokenizer.model_max_length < 1_000_000  # a tokenizer that does not know says a huge number
-    return int(tokenizer.model_max_length if known else positions)
+def _product_s(dtype: torch.dtype) -> float:
+    """The processor time of a product as large as those of a small model."""
+    left, right = torch.ones(512, 384, dtype=dtype), torch.ones(384, 768, dtype=dtype)
+    times = []
+    for _ in range(4):
+        began_s = time.thread_time()
+        torch.mm(left, right)
+        times.append(time.thread_time() - began_s)
+    return min(times)
+
+
+def _trainer(
+    classifier: Classifier, model: Any, train: Any, held_out: Any, arguments: Any, evaluation: Any, collator: Any
+) -> _Trainer:
+    with _refusals():
+        trainer = _Trainer(
+            model=model,
+            args=arguments,
+            data_collator=collator or transformers.default_data_collator,
+            train_dataset=train,
+            eval_dataset=held_out,
+            processing_class=classifier.tokenizer if collator else None,
+            compute_metrics=evaluation,
+        )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _run(
+    trainer: _Trainer,
+    arguments: transformers.TrainingArguments,
+    options: Options,
+    log: Callable[[str], None],
+    steering: Steering,
+    checkpoint: Path | None,
+) -> int:
+    trainer.add_callback(Progress(log))
+    trainer.add_callback(steering)
+    if options.patience is not None:
+        trainer.add_callback(transformers.EarlyStoppingCallback(options.patience, options.threshold))
+    start = str(checkpoint) if checkpoint else arguments.resume_from_checkpoint
+    try:
+        with full_disks_named():
+            return int(trainer.train(resume_from_checkpoint=start).global_step)
+    except OSError as error:
+        if error.errno not in disk.NO_SPACE:
+            raise
+        raise NoSpace(
+            f"There is no room on the disk of {arguments.output_dir} for a checkpoint at step "
+            f"{trainer.state.global_step}. The champion and the candidate before are as they were, and so is an "
+            "earlier checkpoint: make room, and send the request again to go on from it."
+        ) from error
+
+
+def _figures(classifier: Classifier, labels: Any, predictions: Any) -> dict[str, float]:
+    """The metrics of an evaluation that are one number each."""
+    lengths = None
+    if classifier.task == "token-classification" and labels.ndim == 2:
+        known = labels != IGNORED
+        lengths = known.sum(axis=1).tolist()
+        labels, predictions = labels[known], predictions[known]
+    if classifier.task == "regression":
+        predictions = predictions.reshape(-1)
+    measured = metrics.measure(labels, predictions, classifier.names, task=classifier.task, lengths=lengths)
+    return {name: value for name, value in measured.items() if isinstance(value, float) and name != "loss"}
+
+
+def _answers(head: methods.Head, features: methods.Features, task: str) -> Logits:
+    with torch.no_grad():
+        logits: Logits = head(torch.from_numpy(features.values))["logits"].numpy()
+    return logits[:, 0] if task == "regression" else logits
+
+
+def _check_finite(model: torch.nn.Module, steps: int, arguments: transformers.TrainingArguments) -> None:
+    if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
+        raise TrainingFailed(
+            f"After {steps} steps the weights are no longer numbers: the training diverged. "
+            f"Nothing was saved; lower learning_rate (it was {arguments.learning_rate})."
+        )
 
 
 def _batch_rows(rows: int, longest: int, config: transformers.PreTrainedConfig) -> int:
@@ -238,23 +309,6 @@ def _batch_rows(rows: int, longest: int, config: transformers.PreTrainedConfig) 
     while batch > 1 and batch * longest * token_bytes > memory_bytes / 3:
         batch //= 2
     return batch
-
-
-def _batches_of_alike(encoded: Encoded) -> Iterator[list[int]]:
-    """Row numbers in batches of texts of similar length, each batch some 4,096 tokens with its padding."""
-    batch: list[int] = []
-    for row in sorted(range(len(encoded)), key=lambda row: len(encoded.ids[row])):
-        if (len(batch) + 1) * len(encoded.ids[row]) > _EVALUATED_TOKENS and batch:
-            yield batch
-            batch = []
-        batch.append(row)
-    yield batch
-
-
-def _quieten() -> None:
-    """No bars and tables on the console, in the whole process: what matters of them is in the log of the training."""
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
 
 
 @contextmanager

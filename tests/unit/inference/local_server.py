@@ -1,6 +1,7 @@
 """A local HTTP server that tests tell what to answer."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     cut_at: int | None = None
     """Send only so many bytes of the body, then hang up."""
+    stall_s: float = 0.0
+    """With `cut_at`: send nothing for so long before hanging up."""
 
 
 @dataclass
@@ -60,6 +63,7 @@ def serving() -> Iterator[Server]:
                 with suppress(ConnectionError):  # the client may have had enough
                     self.wfile.write(reply.body[: reply.cut_at])
             if reply.cut_at is not None:
+                time.sleep(reply.stall_s)
                 self.close_connection = True
 
         do_GET = do_POST = do_HEAD = _reply

@@ -186,7 +186,6 @@ LONG = "bad " * 600
     [
         ("bert-classifier", {"inputs": ""}, r"The text is empty\. Send"),
         ("bert-classifier", {"inputs": " \n\t "}, r"The text is empty"),
-        ("bert-classifier", {"inputs": ["good", ""]}, r"The text is empty"),
         ("bert-classifier", {"inputs": []}, r"not an empty list\. Send"),
         ("bert-classifier", {"inputs": 5}, r"takes a text or a list of texts, not int \(5\)\. Send"),
         ("bert-classifier", {"inputs": {"review": "good"}}, r"not dict"),
@@ -208,7 +207,7 @@ LONG = "bad " * 600
             r"Without sampling there are 1 different texts, not 3\. Leave out do_sample, or set num_beams=3",
         ),
         ("detr-resnet-50", {"url": ""}, r"An address, a path or a data URI is needed, not str"),
-        ("detr-resnet-50", {"url": []}, r"The list of pictures is empty"),
+        ("detr-resnet-50", {"url": []}, r"The list is empty\. Send at least one"),
         ("detr-resnet-50", {"url": "/irisdev/app/misc/nowhere.jpg"}, r"There is no file .*nowhere\.jpg"),
         ("detr-resnet-50", {"url": "/irisdev/app/misc/000000039769.jpg", "timeout": -1}, r"timeout=-1 is no number"),
     ],
@@ -271,6 +270,22 @@ def test_lengths_beyond_the_model_are_lowered_and_said(run: Callable[[str, dict[
 
 def test_a_long_text_is_cut_where_that_is_asked(run: Callable[[str, dict[str, Any]], Any]) -> None:
     assert len(run("bert-classifier", {"inputs": LONG, "truncation": True}).output) == 1
+
+
+def test_one_bad_element_of_a_list_fails_alone(run: Callable[[str, dict[str, Any]], Any]) -> None:
+    answer = run("bert-classifier", {"inputs": ["good", "", 5, LONG, "bad"], "top_k": 1})
+    good, empty, number, long, bad = answer.output
+    assert good[0]["label"].startswith("LABEL_")
+    assert bad[0]["label"].startswith("LABEL_")
+    assert empty == {"error": "The text is empty. Send a text with at least one word."}
+    assert number["error"].startswith("The task text-classification takes a text")
+    assert "reads at most 512" in long["error"]
+    assert answer.note == "3 of 5 elements failed; each tells why at its place."
+    picture = "/irisdev/app/misc/000000039769.jpg"
+    answer = run("detr-resnet-50", {"url": [picture, "/etc/passwd", picture]})
+    assert [type(one) for one in answer.output] == [list, dict, list]
+    assert "outside the allowed folders" in answer.output[1]["error"]
+    assert len(answer.images) == 2
 
 
 def test_several_texts_in_one_request(run: Callable[[str, dict[str, Any]], Any]) -> None:

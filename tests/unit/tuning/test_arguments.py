@@ -10,6 +10,23 @@ from tuning import BadRequest, arguments
 KNOWN = {field.name for field in dataclasses.fields(transformers.TrainingArguments)}
 
 
+def test_every_argument_passes_with_its_default() -> None:
+    defaults = {
+        field.name: field.default
+        for field in dataclasses.fields(transformers.TrainingArguments)
+        if field.default not in (dataclasses.MISSING, None, "none") and field.name != "output_dir"
+    }
+    translated, notes = arguments.translate(defaults)
+    assert notes == []
+    assert {name: str(value) for name, value in translated.items()} == {
+        name: str(value) for name, value in defaults.items()
+    }
+    as_text = {name: str(getattr(value, "value", value)) for name, value in defaults.items()}
+    again, _ = arguments.translate(as_text)
+    for name, value in again.items():
+        assert getattr(value, "value", value) == getattr(defaults[name], "value", defaults[name]), name
+
+
 def test_every_new_name_exists_and_every_old_one_is_gone() -> None:
     new = {*arguments.RENAMED.values(), *(name for name, _ in arguments.RESHAPED.values()), *arguments.REFUSED}
     old = {*arguments.RENAMED, *arguments.RESHAPED, *arguments.GONE}
@@ -88,6 +105,8 @@ def test_text_becomes_the_value_it_means(name: str, text: object, value: object)
         ({"bf16": "perhaps"}, "Give true or false"),
         ({"parallelism_config": "{}"}, "leave it out"),
         ({"enable_jit_checkpoint": True}, "signal handler"),
+        ({"do_predict": True}, "none besides"),
+        ({"prediction_loss_only": "true"}, "need the predictions"),
         ({"eval_strategy": "no", "evaluation_strategy": "steps"}, "given twice"),
     ],
 )

@@ -68,3 +68,18 @@ def test_a_name_of_several_tables_wants_a_schema_unless_one_is_in_the_default(co
         table.find_table(connection, "Review")
     connection.add("SQLUser.Review", COLUMNS, [])
     assert str(table.find_table(connection, "Review")) == "SQLUser.Review"
+
+
+def test_rows_come_in_batches_and_can_be_counted(connection: Any) -> None:
+    found = table.find_table(connection, "iris.Review")
+    rows = table.stream(connection, found, COLUMNS)
+    assert next(rows) == (1, "text 0")
+    assert table.count_rows(connection, found) == 2_500
+    assert sum(1 for _ in rows) == 2_499
+    assert len(list(table.stream(connection, found, COLUMNS, at_most=7))) == 7
+
+
+def test_a_name_of_two_columns_must_be_spelled_exactly() -> None:
+    assert table.spelled("text", ["Text", "text"], "a.csv") == "text"
+    with pytest.raises(ColumnNotFound, match="2 columns called 'TEXT'"):
+        table.spelled("TEXT", ["Text", "text"], "a.csv")
