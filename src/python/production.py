@@ -84,7 +84,7 @@ production.operation(
     bo.TuningOperation,
     class_name="Python.TuningOperation",
     pool_size=2,  # one is busy while a training runs, the other hears msg.CancelRequest
-    comment="Tunes a model on SQL rows and promotes it: msg.TrainRequest, msg.OverrideRequest",
+    comment="Tunes a model on SQL rows, promotes it, takes it back: msg.TrainRequest, msg.OverrideRequest, ...",
     settings={
         "%settings": format_lines({"path": "/irisdev/app/src/model/", "model_name": BUNDLED_MODEL, "num_labels": "5"})
     },

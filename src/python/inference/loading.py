@@ -4,6 +4,7 @@ import dataclasses
 import math
 import os
 import threading
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,8 @@ def _quieten() -> None:
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()
+    # Whoever looks at all attributes of a model, as a conversion does, meets transformers' deprecated ones.
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`", category=FutureWarning)
 
 
 def _spare_threads() -> None:
