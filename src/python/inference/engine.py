@@ -12,6 +12,7 @@ from typing import Any
 
 from inference import effort, rows
 from inference.answer import Log
+from inference.backends import Backend
 from inference.batching import Batcher, Limits, Work
 from inference.tasks import Task
 
@@ -104,7 +105,7 @@ class Engine:
         except PIPELINE_ERRORS as error:
             return error
 
-    def swap(self, model: Any, backend: str) -> None:
+    def swap(self, model: Backend, backend: str) -> None:
         """From the next batch on `model` does the work. Batches that run now end with the one they have."""
         self.backend = backend
         self._padding, self._checked = True, False
