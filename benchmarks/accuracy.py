@@ -26,7 +26,7 @@ from parts.lengths import REVIEWS
 PLAIN = "plain"
 RECIPES: dict[str, dict[str, object]] = {
     "plain": {"num_train_epochs": 3, "learning_rate": 1e-4, "per_device_train_batch_size": 32, "warmup_steps": 0},
-    "full": {"num_train_epochs": 3, "learning_rate": 1e-4, "per_device_train_batch_size": 32},
+    "full": {"num_train_epochs": 2, "per_device_train_batch_size": 32},
     "lora": {"method": "lora", "num_train_epochs": 3, "learning_rate": 1e-3, "per_device_train_batch_size": 32},
     "head": {"method": "head"},
 }

@@ -126,6 +126,7 @@ class _Job:
         """The keywords of this training, and the unfinished one that it goes on with."""
         from tuning import trainer
 
+        self._options = trainer.with_head_rate(self._options, classifier, self._asked.arguments)
         checkpoints = self._asked.output_dir / f"{self._name}-{self._run.id}"
         keywords = trainer.suited(self._asked.arguments, self._options, checkpoints, train, classifier.model.config)
         found = runs.resumable(self._run, self._same(keywords, base), self._options.resume)
@@ -205,6 +206,9 @@ class _Job:
     ) -> Report:
         data, task = self._data, self._options.task
         labels, lengths = held_out.truths()
+        arguments = {key: "***" if key.endswith("_token") else value for key, value in keywords.items()}
+        if self._options.head_learning_rate is not None:
+            arguments["head_learning_rate"] = self._options.head_learning_rate
 
         def measured(outputs: Any) -> dict[str, Any]:
             return metrics.measure(labels, outputs, data.label_names, task=task, lengths=lengths)
@@ -229,7 +233,7 @@ class _Job:
             steps=fitted.steps,
             stopped=f"by a message, at step {fitted.stopped_at}" if fitted.stopped_at is not None else None,
             resumed_from_step=None,
-            arguments={key: "***" if key.endswith("_token") else value for key, value in keywords.items()},
+            arguments=arguments,
             notes=self._notes,
             versions=versions(),
             created=now(),

@@ -15,6 +15,7 @@ FIELDS = (
     "early_stopping_threshold",
     "resume",
     "processes",
+    "head_learning_rate",
     "lora_rank",
     "lora_alpha",
 )
@@ -36,6 +37,8 @@ class Options:
     resume: bool | None = None
     """True: there must be an unfinished training to go on with; False: begin anew; None: go on with the same one."""
     processes: int = 1
+    head_learning_rate: float | None = None
+    """Of what stands behind the encoder (pooler and last layer), for `full`; None: see `trainer.with_head_rate`."""
     lora_rank: int = 16
     lora_alpha: int = 32
 
@@ -52,6 +55,9 @@ def parse(fields: Mapping[str, object]) -> Options:
         threshold=_number("early_stopping_threshold", given.get("early_stopping_threshold", 0.0), 0.0),
         resume=_truth("resume", given["resume"]) if "resume" in given else None,
         processes=_whole("processes", given.get("processes", 1), _PROCESSES),
+        head_learning_rate=_above_zero("head_learning_rate", given["head_learning_rate"])
+        if "head_learning_rate" in given
+        else None,
         lora_rank=_whole("lora_rank", given.get("lora_rank", 16), 4096),
         lora_alpha=_whole("lora_alpha", given.get("lora_alpha", 32), 65_536),
     )
@@ -59,9 +65,12 @@ def parse(fields: Mapping[str, object]) -> Options:
         raise BadRequest(
             "method head trains one small layer, which several processes only slow down. Leave processes out."
         )
-    for name in ("lora_rank", "lora_alpha"):
-        if name in given and options.method != "lora":
-            raise BadRequest(f"{name} is for the method lora, and the method is {options.method}. Set method to lora.")
+    for name, method in (("head_learning_rate", "full"), ("lora_rank", "lora"), ("lora_alpha", "lora")):
+        if name in given and options.method != method:
+            raise BadRequest(
+                f"{name} is for the method {method}, and the method is {options.method}. Set method to {method}, or "
+                f"leave {name} out."
+            )
     return options
 
 
@@ -81,6 +90,12 @@ def _whole(name: str, value: object, at_most: int = 1_000_000) -> int:
     if isinstance(value, int | float) and not isinstance(value, bool) and value % 1 == 0 and 1 <= value <= at_most:
         return int(value)
     raise BadRequest(f"{name} cannot be {value!r}. Give a whole number from 1 to {at_most}.")
+
+
+def _above_zero(name: str, value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf"):
+        return float(value)
+    raise BadRequest(f"{name} cannot be {value!r}. Give a number above 0.")
 
 
 def _number(name: str, value: object, at_least: float) -> float:

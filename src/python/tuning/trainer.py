@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ _LARGEST_BATCH = 32
 _SMALLEST_BATCH = 8
 _STEPS_PER_EPOCH = 50
 _NARROW = 512
+_NEW_HEAD = 10  # times the encoder's learning rate: the encoder is nearly right already, a random head is not
 # Learning rates, epochs and rows of a batch that suit a method where the request names none.
 _BY_METHOD: dict[str, dict[str, Any]] = {
     "full": {},
@@ -52,6 +53,16 @@ class Fitted:
 
 
 class _Trainer(transformers.Trainer):
+    head_learning_rate: float | None = None
+    """Of what stands behind the encoder; None: the same as the encoder's."""
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        known = self.optimizer
+        optimizer: torch.optim.Optimizer = super().create_optimizer(model)
+        if known is None and self.head_learning_rate is not None:
+            _give_rate(optimizer, _head(self.model), self.head_learning_rate)
+        return optimizer
+
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         dataset = self.train_dataset if train_dataset is None else train_dataset
         if self.args.train_sampling_strategy == "group_by_length" and isinstance(dataset, Encoded):
@@ -69,12 +80,11 @@ def suited(
 ) -> dict[str, Any]:
     """The keyword arguments of this training: those `given`, and for the others what suits this machine."""
     batch_rows = max(1, _batch_rows(len(train), train.longest, config) // options.processes)
-    narrow = getattr(config, "hidden_size", 768) <= _NARROW
     chosen: dict[str, Any] = {
         "per_device_train_batch_size": batch_rows,
         "per_device_eval_batch_size": 2 * batch_rows,
         "train_sampling_strategy": "group_by_length" if options.method != "head" else "random",
-        "learning_rate": 1e-4 if narrow else 5e-5,
+        "learning_rate": _learning_rate(config),
         "warmup_steps": 0.06,
         "bf16": has_fast_bf16() and not given.get("fp16") and options.method != "head",
         "use_cpu": not torch.accelerator.is_available(),
@@ -98,6 +108,14 @@ def suited(
         chosen |= {"save_strategy": evaluated, "save_total_limit": 1}
         chosen["save_steps"] = given.get("eval_steps", given.get("logging_steps", 0.25))
     return chosen | dict(given) | {"output_dir": str(checkpoints)}
+
+
+def with_head_rate(options: Options, classifier: Classifier, given: Mapping[str, object]) -> Options:
+    """The options with a learning rate for the head: a higher one where it is new and the request names no rate."""
+    named = options.head_learning_rate is not None or "learning_rate" in given
+    if named or options.method != "full" or not classifier.untrained:
+        return options
+    return replace(options, head_learning_rate=_NEW_HEAD * _learning_rate(classifier.model.config))
 
 
 def training_arguments(keywords: Mapping[str, Any]) -> transformers.TrainingArguments:
@@ -130,6 +148,7 @@ def fit(
 
     model = methods.with_lora(classifier, options) if options.method == "lora" else classifier.model
     trainer = _trainer(classifier, model, train, in_order, arguments, evaluation, Collator(classifier))
+    trainer.head_learning_rate = options.head_learning_rate
     steps = _run(trainer, arguments, options, log, steering, checkpoint)
     # Mixed precision wraps the model's forward; the wrapping must neither be saved nor trained again.
     model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
@@ -239,6 +258,26 @@ def _trainer(
         )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _learning_rate(config: transformers.PreTrainedConfig) -> float:
+    return 1e-4 if getattr(config, "hidden_size", 768) <= _NARROW else 5e-5
+
+
+def _head(model: Any) -> set[int]:
+    """The identities of the weights behind the encoder: the last layers, and a pooler, which only they use."""
+    encoder = model.base_model
+    inside = {id(weight) for name, weight in encoder.named_parameters() if not name.startswith("pooler.")}
+    return {id(weight) for weight in model.parameters() if id(weight) not in inside}
+
+
+def _give_rate(optimizer: torch.optim.Optimizer, chosen: set[int], learning_rate: float) -> None:
+    """Let the optimizer change the chosen weights at a rate of their own, all else as its groups have it."""
+    for group in list(optimizer.param_groups):
+        own = [weight for weight in group["params"] if id(weight) in chosen]
+        if own:
+            group["params"] = [weight for weight in group["params"] if id(weight) not in chosen]
+            optimizer.add_param_group(group | {"params": own, "lr": learning_rate})
 
 
 def _run(

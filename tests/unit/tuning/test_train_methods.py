@@ -47,6 +47,28 @@ def test_lora_without_peft_says_what_to_install(
         run(reviews(two_stars(40)), models, method="lora")
 
 
+def test_pooler_and_last_layer_can_have_a_learning_rate_of_their_own(
+    reviews: Callable[..., Any], models: Path
+) -> None:
+    asked: dict[str, Any] = {"learning_rate": 1e-9, "max_steps": 3}
+    report = run(reviews(two_stars(80)), models, head_learning_rate="0.5", **asked)
+    assert report["arguments"]["head_learning_rate"] == 0.5
+    new, inner = weights(models / f"temp-{MODEL}"), "bert.encoder.layer.0.output.dense.weight"
+    for name in ("bert.pooler.dense.weight", "classifier.weight"):  # the folder has neither: they began around 0.02
+        assert float(new[name].abs().max()) > 0.1, name
+    assert float((new[inner] - weights(models / MODEL)[inner]).abs().max()) < 1e-7
+
+
+def test_a_new_head_learns_faster_unless_a_learning_rate_is_named(reviews: Callable[..., Any], models: Path) -> None:
+    new = run(reviews(two_stars(80)), models, max_steps=1, learning_rate=None)
+    assert new["arguments"]["head_learning_rate"] == pytest.approx(10 * new["arguments"]["learning_rate"])
+    named = run(reviews(two_stars(80)), models, max_steps=1, learning_rate=1e-4)
+    assert "head_learning_rate" not in named["arguments"]
+    tuning.promote(models, MODEL)
+    known = run(reviews(two_stars(80)), models, max_steps=1, learning_rate=None)
+    assert "head_learning_rate" not in known["arguments"]
+
+
 def test_the_head_alone_is_trained_on_features_computed_once(reviews: Callable[..., Any], models: Path) -> None:
     first = run(reviews(two_stars(80)), models, method="head")
     assert first["outcome"] == "better"
@@ -118,6 +140,8 @@ def test_a_process_that_dies_is_an_error_with_its_last_words(
         ({"task": "translation"}, "Choose one of text-classification"),
         ({"early_stopping_patience": 0}, "whole number from 1"),
         ({"lora_rank": 8}, "Set method to lora"),
+        ({"method": "lora", "head_learning_rate": 1e-3}, "Set method to full"),
+        ({"head_learning_rate": 0}, "Give a number above 0"),
         ({"method": "head", "processes": 2}, "Leave processes out"),
         ({"resume": "perhaps"}, "true or false"),
     ],
