@@ -18,7 +18,7 @@ demo: ## the main job against a running production: train, compare, promote, ask
 
 test: ## set up and run all tests
 	@scripts/setup.sh test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: ## the fast checks: style, types, import rules
 	@scripts/setup.sh test

@@ -56,6 +56,8 @@ def run_server(server: servers.Server, work: reviews.Work, options: argparse.Nam
     """One round of a server: its start, one request at a time, 32 at a time, and what it used."""
     texts = work.texts[: options.requests]
     with servers.running(server, work, homes / server.name) as it:
+        if server.backend:
+            servers.settle(it, texts[0])
         warm_up(it.door, work.texts, CALLERS, options.warm_s)
         one = over_http(it.door, texts[: options.calls], 1)
         before_s, _ = it.usage()

@@ -8,7 +8,8 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FEATURES = ("media", "openvino", "lora", "data")  # optional for whoever installs the package, not for `make run`
+# Optional for whoever installs the package, not for `make run`.
+FEATURES = ("media", "openvino", "lora", "data", "search")
 HEADER = "# Made by `make lock` from pyproject.toml; do not edit.\n"
 
 

@@ -9,20 +9,21 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src" / "python"))
 
 import bo  # noqa: E402
+from irislite.environment import VARIABLES  # noqa: E402
 from irislite.header import state_diagram  # noqa: E402
 
 RUNTIME = (
-    ("PORT", "52795", "The port of portal and REST."),
-    ("HOST", "127.0.0.1", "The address to listen on. Anything else makes the portal reachable from outside."),
-    ("IRISUSERNAME", "SuperUser", "The user who may sign in."),
-    ("IRISPASSWORD", "made at the first start", "The password. A made one is shown once and kept in `<data folder>/password`."),
-    ("IRISLITE_HOME", "`.irislite` beside the production file", "The data folder: messages, tables, log, password."),
-    ("IRISLITE_SYNCHRONOUS", "FULL", "FULL: what is accepted survives a power cut. NORMAL: the end of the process; faster."),
-    ("IRISLITE_PURGE_DAYS", "0", "The running server purges finished messages older than so many days, once a day. 0: nothing is purged by itself."),
-    ("IRISLITE_ALLOWED_HOSTS", "", "Further host names the server answers to, separated by commas."),
-    ("IRISLITE_ALLOW_MIGRATE", "1", "0 refuses `iop --migrate`, which runs code that is uploaded."),
-    ("IRISNAMESPACE", "IRISAPP", "The namespace's name."),
+    *((variable.name, variable.default, variable.meaning) for variable in VARIABLES),
     ("EVERGREEN_DEMO", "1", "0 leaves the main job out of the very first start."),
+    ("OMP_NUM_THREADS", "the cores", "Threads of torch and OpenVINO for one batch."),
+    ("EVERGREEN_DATA", "`data` in the project", "What the application itself keeps: keys of its API, and their log."),
+    ("EVERGREEN_RUN", "a private folder in the temporary one", "Sockets between this user's processes."),
+    ("EVERGREEN_API_RATE", "100", "Requests a second of a key of the [application API](api.md) that has no rate of its own; 0: no limit."),
+    ("EVERGREEN_API_PLACES", "128", "Requests of the application API that are worked on at a time."),
+    ("EVERGREEN_API_BODY_MB", "16", "The largest body of a request of the application API."),
+    ("EVERGREEN_URL", "http://localhost:52795", "Where `evergreen_client` finds the application API."),
+    ("EVERGREEN_API_KEY", "", "The key that `evergreen_client` sends."),
+    ("EVERGREEN_LINGER_S", "5", "Seconds that the process of a model (`isolation=process`) stays when nobody has it open."),
     ("EVERGREEN_ROOT", "the project's folder", "What `/irisdev/app/` means off the container."),
     ("EVERGREEN_ALLOWED_PATHS", "", "Further folders whose files a request may name, separated by `:`."),
     ("EVERGREEN_ALLOW_PRIVATE_URLS", "0", "1 lets requests fetch pictures from private and loopback addresses."),
@@ -30,7 +31,10 @@ RUNTIME = (
     ("HF_ENDPOINT", "Hugging Face's hub", "Where `model_url` and `dataset` download from; see [models](models.md)."),
     ("HF_HUB_OFFLINE", "0", "1 forbids to ask the hub: only models that are there are used."),
     ("EVERGREEN_MODEL_LIMIT_GB", "100", "How large a model may be that is downloaded."),
+    ("EVERGREEN_ENERGY_BOOK", "src/model/.energy/book.db", "The file in which the cost of work is added up; see [energy](energy.md)."),
     ("HF_TOKEN", "", "The key of hosted models and of the hub, where nothing else gives one; see [hosted models](hosted.md)."),
+    ("MILVUS_TOKEN", "", "Milvus's token, where the item's `credential` names none; see [books](search.md)."),
+    ("JAVA_HOME", "the `java` of the path", "The Java 17 that Spark runs on; see [books](search.md)."),
     ("HF_TOKEN_NAME", "", "The key of the credential `name`, which the setting `credential` of `HFOperation` may name."),
 )  # fmt: skip
 
@@ -45,7 +49,7 @@ def settings_page() -> str:
         "A setting is typed on an item, as a line `name=value` of its `%settings`. A setting that is not listed here is an",
         "*option*: `MLOperation` hands it, typed, to the transformers pipeline, which refuses what it does not take.",
     ]
-    for operation in (bo.HFOperation, bo.MLOperation, bo.TuningOperation):
+    for operation in (bo.HFOperation, bo.MLOperation, bo.TuningOperation, bo.SearchOperation, bo.IndexOperation):
         lines += ["", f"## {operation.__name__}", "", (operation.__doc__ or "").strip(), ""]
         lines += ["| setting | default | required | meaning |", "|---|---|---|---|"]
         for name, _type, default, required, _category, description, *_ in operation._get_properties():

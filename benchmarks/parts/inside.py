@@ -123,18 +123,19 @@ class _Inside:
         import inference.pipeline
 
         self._director = director
-        self.caller()("The first one.")
+        self.caller()(["The first one."])  # a list, for which an early start loads the pipeline
         (self.model,) = inference.pipeline.loaded()
         if self.model._settling is not None:
             self.model._settling.join()
 
-    def caller(self) -> Callable[[str], str]:
-        """A function that sends a text in a message of its own session and waits for the label; for one thread."""
+    def caller(self) -> Callable[[str | list[str]], str]:
+        """A function that sends a text, or a list of one, in a message of its own session, and waits for the label; for
+        one thread."""
         import msg
 
         handle = self._director.create_service("Door")
 
-        def call(text: str) -> str:
+        def call(text: str | list[str]) -> str:
             request = msg.MLRequest()
             request.inputs = text
             handle.ForceSessionId()

@@ -32,6 +32,7 @@ _TRAINED_ROWS = 1_500
 _FEWEST_ROWS = 200
 _TRAINING = {"num_train_epochs": 6, "learning_rate": 2e-4, "p_of_train": 0.9, "evaluation_strategy": "no"}
 _READY = "ready.json"
+_LAST_LINES = 40
 
 
 @dataclass(frozen=True)
@@ -95,5 +96,7 @@ def _train(root: Path) -> dict[str, float]:
 def _answer(server: Server, classname: str, body: dict[str, object]) -> Any:
     fields = {"target": "Python.TuningOperation", "classname": classname, "body": body, "restart": False}
     answer = requests.post(f"{server.url}/api/iop/test", json=fields, auth=server.auth, timeout=3_600)
-    answer.raise_for_status()
+    if not answer.ok:
+        log = "".join(server.output[-_LAST_LINES:])
+        sys.exit(f"{classname} was answered with {answer.status_code}: {answer.text}\nThe server's last words:\n{log}")
     return json.loads(answer.json()["body"])["output"]

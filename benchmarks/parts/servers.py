@@ -66,7 +66,7 @@ def _infer_request(text: str) -> Any:
     }
 
 
-def _message(text: str) -> Any:
+def _message(text: str | list[str]) -> Any:
     return {"target": ITEM, "classname": "msg.MLRequest", "body": {"inputs": text}, "restart": False}
 
 
@@ -171,6 +171,15 @@ def configure(server: Server, work: Work, home: Path) -> None:
         answer = requests.put(url, json=change, auth=(USER, PASSWORD), timeout=START_TIMEOUT_S)
         if not answer.ok:
             raise RuntimeError(f"The settings of {ITEM} were refused: {answer.text}")
+
+
+def settle(it: Running, text: str) -> None:
+    """Wait until the product has loaded all that it serves with: its first answers come before the pipeline, which a
+    list needs."""
+    url = f"http://127.0.0.1:{it.door.port}{it.door.path}"
+    answer = requests.post(url, json=_message([text]), auth=(USER, PASSWORD), timeout=START_TIMEOUT_S)
+    if not answer.ok:
+        raise RuntimeError(f"A list was refused: {answer.text}")
 
 
 def said(it: Running) -> str:

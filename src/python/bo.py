@@ -1,23 +1,31 @@
-"""The business operations: thin hosts over `inference` and `tuning`."""
+"""The business operations: thin hosts over `inference`, `tuning` and `search`."""
 
 # No `from __future__ import annotations` here: iop reads the annotations of handlers.
 import base64
 import os
+import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import iris
 from iop import BusinessOperation, controls, handler, setting
+from iop.messages.serialization import serialize_message
 
+import inference.bundled
+import inference.isolation
 import inference.library
+import inference.newitem
 import inference.pipeline
+import inference.source
 import msg
 import paths
+import search
 import tuning
-from energy import Meter, unavailable
+from energy import Meter, book, unavailable
 from energy.meter import turned_on
-from inference import effort
+from inference import effort, streaming
 from inference.answer import Answer
 from inference.errors import InferenceError
 from inference.hosted.hosting import Hosting
@@ -32,8 +40,15 @@ _ENERGY = "false: answers do not say what they cost. See docs/energy.md."
 _COUNTRY = "The ISO code of the country whose electricity this is, for carbon; wants the package codecarbon."
 _FACTOR = "Grams of CO2 equivalent per kWh of your electricity; empty: by energy_country, or the world's average."
 
+_TEXT_MODEL = "The model for titles and descriptions: bundled (MiniLM), or a folder in src/model; empty: none."
+
+_WithImages = TypeVar("_WithImages", msg.MLResponse, msg.SearchResponse)
+
 # What iop itself sets on an instance; everything else that is set and not declared is an option.
 _IOP_ATTRIBUTES = frozenset({"iris_handle", "DISPATCH", "Adapter", "adapter", "logger", "log_to_console"})
+
+# What the book of energy keeps of a training's report.
+_ABOUT_TRAINING = ("method", "task", "data", "rows", "steps", "outcome", "candidate_id")
 
 # The settings of MLOperation that say where and how a model runs.
 _PLACEMENT = ("backend", "device", "dtype", "batch_size", "max_wait_ms", "calibration")
@@ -74,7 +89,10 @@ class HFOperation(BusinessOperation):
         """Ask the model at `api_url`, or the one named `model`, and answer what came back."""
         if request.api_key and not request.api_key.strip("*"):
             raise ValueError("The key of this message was not kept, as no key ever is: send the message again with it.")
-        return _response(self._hosting.call(_fields(request), vault=_credential, log=self.log_info), self._cost)
+        answer = self._hosting.call(_fields(request), vault=_credential, log=self.log_info, pause=_pause(self))
+        if self._cost is not None:
+            book.of().add(self.iris_handle._ConfigName, request.model, book.ANSWER, self._cost)
+        return _response(answer, self._cost)
 
 
 class MLOperation(BusinessOperation):
@@ -96,6 +114,11 @@ class MLOperation(BusinessOperation):
     dtype = setting("", description="The number format, as in float32 or bfloat16; empty: what suits the backend.")
     batch_size = setting("", description="How many inputs run together at most; empty: as many as pay off; 1: none.")
     max_wait_ms = setting("0", description="Milliseconds that a request waits for company, at most.")
+    isolation = setting(
+        "auto",
+        description="process runs the model in a process that all items with it share, none in this one; "
+        "auto: process on IRIS, where every member is a process, none on irislite. See docs/inference.md.",
+    )
     calibration = setting("", description="A file with texts like yours, one a line, for the backend openvino-int8.")
     shadow_percent = setting(
         "0", description="The percentage of requests that the candidate answers too, for the record: docs/promotion.md."
@@ -105,7 +128,8 @@ class MLOperation(BusinessOperation):
     grid_gco2_per_kwh = setting("", description=_FACTOR)
 
     def on_init(self) -> None:
-        self._meter = _meter(self)
+        self._runner = _runner(self.isolation)
+        self._meter = _meter(self, self.name, book.ANSWER)
         self._shadow = tuning.Shadow(
             paths.from_container(self.path) if self.path else paths.model_root(),
             self.name,
@@ -115,8 +139,8 @@ class MLOperation(BusinessOperation):
             self.log_warning,
             item=self.iris_handle._ConfigName,
         )
-        with self._meter.measure("auto") as spent, effort.borne_by(spent):
-            self._model = inference.pipeline.open(
+        with self._meter.measure("auto", apart=True) as spent, effort.borne_by(spent):
+            self._model = self._runner.open(
                 self.name,
                 self.task,
                 path=self.path or None,
@@ -127,26 +151,54 @@ class MLOperation(BusinessOperation):
                 options=_options(self) | {name: value for name in _PLACEMENT if (value := getattr(self, name)) != ""},
                 log=self.log_info,
                 warn=self.log_warning,
+                watch=_watch(self),
             )
 
     def on_tear_down(self) -> None:
         self._shadow.close()
-        inference.pipeline.close(self._model)
+        self._runner.close(self._model)
+        book.of().write()
 
     @classmethod
-    def examples(cls, settings: Any) -> dict[type, dict[str, Any]]:
-        """The request that a test page starts from, for an item of these settings."""
+    def examples(cls, settings: Any) -> dict[type, list[tuple[str, dict[str, Any]]]]:
+        """The requests that a test page starts from, for an item of these settings: what each shows, and its fields."""
         known, task = msg.MLRequest.EXAMPLES, settings.get("task", "")
-        fitting = (example for name, example in known.items() if task.startswith(name))
-        return {msg.MLRequest: next(fitting, msg.MLRequest.EXAMPLE)}
+        fitting = [(label, example) for tasks, label, example in known if task.startswith(tasks)]
+        return {msg.MLRequest: fitting or [("a text", msg.MLRequest.EXAMPLE)]}
+
+    @classmethod
+    def item_form(cls) -> dict[str, dict[str, Any]]:
+        """What a new item is asked for, beside its name."""
+        return {
+            "model": {
+                "help": "A folder in src/model, or an address of the hub, which is downloaded when the item starts.",
+                "choices": inference.newitem.folders(),
+            },
+            "task": {"help": "What the model is to do: see docs/tasks.md.", "choices": inference.newitem.TASKS},
+        }
+
+    @classmethod
+    def item_settings(cls, answers: Any) -> dict[str, str]:
+        """The settings that the answers come to."""
+        return inference.newitem.settings(answers["model"], answers["task"])
 
     @handler(msg.MLRequest)
     def on_ml_request(self, request: msg.MLRequest) -> msg.MLResponse:
         """Run the model on the request's fields."""
         with self._meter.measure(self._model.device) as spent, effort.borne_by(spent):
-            answer = inference.pipeline.run(self._model, _fields(request), log=self.log_info)
+            answer = self._runner.run(self._model, _fields(request), log=self.log_info)
         self._shadow.offer(_fields(request), answer.output, self.iris_handle._SessionId)
         return _response(answer, spent.result)
+
+    @handler(msg.StreamRequest)
+    def on_stream_request(self, request: msg.StreamRequest) -> msg.MLResponse:
+        """The same for a text that somebody reads while it is written."""
+        with streaming.open_stream(paths.socket_root(), request.stream) as stream:
+            with self._meter.measure(self._model.device) as spent, effort.borne_by(spent):
+                answer = self._runner.run(self._model, request.request, log=self.log_info, pieces=stream.pieces)
+            response = _response(answer, spent.result)
+            stream.end(vars(response))
+        return response
 
 
 class TuningOperation(BusinessOperation):
@@ -163,7 +215,7 @@ class TuningOperation(BusinessOperation):
     grid_gco2_per_kwh = setting("", description=_FACTOR)
 
     def on_init(self) -> None:
-        self._meter = _meter(self)
+        self._meter = _meter(self, self.model_name, book.TRAINING)
         self._root = paths.from_container(self.path) if self.path else paths.model_root()
         for line in (
             *tuning.recover(self._root, self.model_name),
@@ -180,6 +232,7 @@ class TuningOperation(BusinessOperation):
                 revision=self.revision or None,
                 log=self.log_info,
                 warn=self.log_warning,
+                watch=_watch(self),
             )
 
     @handler(msg.TrainRequest)
@@ -196,12 +249,16 @@ class TuningOperation(BusinessOperation):
                     _fields(request),
                     self.log_info,
                     spent=spent.so_far if self._meter.on else None,
+                    bear=spent.bear,
                 )
         except tuning.Cancelled as cancelled:  # somebody wanted it so: no failure
             self.log_warning(str(cancelled))
             return msg.MLResponse(output={"cancelled": self.model_name}, note=str(cancelled), energy=spent.result)
         finally:
             connection.close()
+        if spent.result is not None:
+            told = {name: value for name, value in report.items() if name in _ABOUT_TRAINING}
+            book.of().add_training(self.iris_handle._ConfigName, self.model_name, spent.result, told)
         return msg.MLResponse(output=dict(report), note=report["verdict"], energy=spent.result)
 
     @handler(msg.CancelRequest)
@@ -242,13 +299,139 @@ class TuningOperation(BusinessOperation):
         return msg.MLResponse(output=output, note=promotion.line)
 
 
+class SearchOperation(BusinessOperation):
+    """Finds books by describing their covers, or what they are about. See docs/search.md."""
+
+    path = setting("src/books", description="The folder of the index: what Python.IndexOperation made.")
+    model = setting("", required=True, description="The CLIP model of the index: its folder in src/model.")
+    model_url = setting("", description="Where the folder is downloaded from if it is not there: see docs/models.md.")
+    text_model = setting("", description=_TEXT_MODEL)
+    allow_pickle = setting("false", description="true converts weights at download that can run code; only if trusted.")
+    covers = setting("", description="The folder of covers, if they are not in the index's own.")
+    database = setting("", description="Where the collection lies: empty for the index's folder, or Milvus's address.")
+    collection = setting("books", description="The collection's name.")
+    credential = setting("", control=controls.credentials(), description="The named token of Milvus.")
+    device = setting("auto", description="Where a question is embedded: auto (a GPU if there is one), cpu, or cuda:0.")
+    dtype = setting("auto", description="The number format: auto, float32 or bfloat16.")
+    energy = setting("true", description=_ENERGY)
+    energy_country = setting("", description=_COUNTRY)
+    grid_gco2_per_kwh = setting("", description=_FACTOR)
+
+    def on_init(self) -> None:
+        self._meter = _meter(self, self.model, book.ANSWER)
+        self._asker = search.opened(_index(self), _token(self))
+
+    def on_tear_down(self) -> None:
+        self._asker.close()
+
+    @handler(msg.SearchRequest)
+    def on_search_request(self, request: msg.SearchRequest) -> msg.SearchResponse:
+        """The books that answer the question, the best first."""
+        if unknown := _fields(request).keys() - msg.SearchRequest.__dataclass_fields__.keys():
+            raise search.BadRequest(f"There is no {', '.join(sorted(unknown))} in a SearchRequest. Correct the name.")
+        question = search.Question(
+            text=request.query,
+            picture=inference.source.read(request.image) if request.image else b"",
+            like=request.like,
+            over=request.over,
+            limit=request.limit,
+            filter=search.Filter.parse(request.filter),
+        )
+        with self._meter.measure("auto") as spent:
+            found = self._asker.ask(question, thumbnails=request.thumbnails)
+        return _found(found, spent.result)
+
+    @handler(msg.EmbedRequest)
+    def on_embed_request(self, request: msg.EmbedRequest) -> msg.MLResponse:
+        """A unit vector for each text, then for each picture."""
+        images = [inference.source.read(reference) for reference in request.images or []]
+        with self._meter.measure("auto") as spent:
+            vectors, model = self._asker.embed(request.texts or [], images, request.over)
+        output = {"model": model, "dimension": vectors.shape[1], "vectors": vectors.tolist()}
+        return msg.MLResponse(output=output, energy=spent.result)
+
+
+class IndexOperation(BusinessOperation):
+    """Makes and renews an index of books and their covers. See docs/search.md."""
+
+    path = setting("src/books", description="The folder of the index: catalogue, finished parts, collection.")
+    dump = setting("", required=True, description="Open Library's dump of editions: a file or folder, plain or gz.")
+    authors = setting("", description="Open Library's dump of authors, for their names.")
+    covers = setting(
+        "",
+        description="A folder of pictures or bulk zips, or the address of a server of covers; empty: the index's own.",
+    )
+    model = setting("", required=True, description="The CLIP model: its folder in src/model.")
+    model_url = setting("", description="Where the folder is downloaded from if it is not there: see docs/models.md.")
+    text_model = setting("", description=_TEXT_MODEL)
+    allow_pickle = setting("false", description="true converts weights at download that can run code; only if trusted.")
+    database = setting("", description="Where the collection lies: empty for the index's folder, or Milvus's address.")
+    collection = setting("books", description="The collection's name.")
+    credential = setting("", control=controls.credentials(), description="The named token of Milvus.")
+    master = setting("local[*]", description="Spark's master; none does the work in this process, without Spark.")
+    part_rows = setting("512", description="Books of a part, which is done once and never again after a crash.")
+    limit = setting("0", description="So many books at most; 0: all.")
+    language = setting("eng", description="The language of the books, as Open Library calls it; empty: all.")
+    subjects = setting("fiction", description="Words of which a subject must have one; empty: all.")
+    without = setting("nonfiction,juvenile,children,childrens", description="Words that no subject may have.")
+    min_pages = setting("100", description="So many pages at least; 0: all.")
+    min_year = setting("2010", description="Published in this year or later; 0: all.")
+    recent_years = setting("0", description="Instead of min_year: how many years back from this one.")
+    allow_cut = setting("false", description="true takes what there is of a dump that was not downloaded to its end.")
+    connections = setting("4", description="How many covers are fetched at a time.")
+    covers_by_isbn = setting("100", description="Covers fetched by ISBN in five minutes; Open Library allows 100.")
+    covers_by_id = setting("3000", description="Covers fetched by cover id in five minutes.")
+    device = setting("auto", description="Where covers are embedded: auto (a GPU if there is one), cpu, or cuda:0.")
+    dtype = setting("auto", description="The number format: auto, float32 or bfloat16.")
+    energy = setting("true", description=_ENERGY)
+    energy_country = setting("", description=_COUNTRY)
+    grid_gco2_per_kwh = setting("", description=_FACTOR)
+
+    def on_init(self) -> None:
+        self._meter = _meter(self, self.model, book.ANSWER)
+        self._options = _index(self)
+
+    @handler(msg.IndexRequest)
+    def on_index_request(self, request: msg.IndexRequest) -> msg.MLResponse:
+        """Start the job and answer with its report when it is over; or tell of the running one, or cancel it."""
+        if request.action == "report":
+            return msg.MLResponse(output=search.state(self._options))
+        if request.action == "cancel":
+            return msg.MLResponse(output={"cancelling": search.cancel(self._options)}, note="The job stops soon.")
+        if request.action != "start":
+            raise ValueError(f"There is no action {request.action!r}. Write start, report or cancel.")
+        try:
+            with self._meter.measure("auto") as spent:
+                report = search.index(self._options, self.log_info, _token(self))
+        except search.Cancelled as cancelled:  # somebody wanted it so: no failure
+            self.log_warning(str(cancelled))
+            return msg.MLResponse(output={"cancelled": True}, note=str(cancelled), energy=spent.result)
+        return msg.MLResponse(output=report, energy=spent.result)
+
+
 def _credential(name: str) -> str | None:
-    """The password of an entry of IRIS's credentials; None where there is none, or no IRIS."""
+    """The password of a named entry of the engine's credentials; None where there is none, or no engine."""
     try:
         entry = iris.cls("Ens.Config.Credentials")._OpenId(name)
-    except LookupError:  # irislite has no credentials: environment variables take their place
+    except LookupError:  # no engine has the class: environment variables take their place
         return None
     return str(entry.Password) if entry else None
+
+
+def _pause(host: Any) -> Callable[[float], object] | None:
+    """How a host waits where a stop of its item may end that; None on IRIS, which waits for the host."""
+    return getattr(host.iris_handle, "Pause", None)
+
+
+def _watch(host: Any) -> Callable[[int, int], None] | None:
+    """What lets a stop of the host's item end a download; what has come is there for the next."""
+    pause = _pause(host)
+
+    def look(_done_bytes: int, _total_bytes: int) -> None:
+        if pause is not None:
+            pause(0.0)
+
+    return look if pause is not None else None
 
 
 def _asked(host: Any) -> tuple[str, str]:
@@ -280,6 +463,54 @@ def _engine(options: dict[str, Any]) -> tuning.Engine:
     )
 
 
+def _index(host: Any) -> search.Options:
+    """The index that a host's settings describe; its models are brought if they are not there."""
+    given = {name: value for name in search.SETTINGS if (value := getattr(host, name, None)) is not None}
+    given |= _options(host)  # those of Spark; any other is refused
+    for name in ("path", "dump", "authors", "covers", "database"):
+        if (text := given.get(name)) and "://" not in text:
+            given[name] = str(paths.from_container(text))
+    given["model"] = inference.library.find(
+        host.model,
+        model_url=host.model_url or None,
+        allow_pickle=typed(host.allow_pickle) is True,
+        log=host.log_info,
+        warn=host.log_warning,
+        watch=_watch(host),
+    )
+    if host.text_model == "bundled":
+        given["text_model"] = inference.bundled.original()
+    elif host.text_model:
+        given["text_model"] = inference.library.find(host.text_model, log=host.log_info)
+    return search.Options.parse(given)
+
+
+def _token(host: Any) -> str:
+    """Milvus's token: of the item's credential, or of the environment."""
+    return (_credential(host.credential) if host.credential else None) or os.environ.get("MILVUS_TOKEN", "")
+
+
+def _found(found: list[Any], cost: dict[str, Any] | None) -> msg.SearchResponse:
+    """The hits, and the covers that can be shown."""
+    hits: list[dict[str, Any]] = []
+    images: list[dict[str, Any]] = []
+    for one in found:
+        hits.append({**vars(one.hit), "image": len(images) if one.thumbnail else None})
+        if one.thumbnail:
+            data = base64.b64encode(one.thumbnail).decode("ascii")
+            images.append({"media_type": "image/jpeg", "data": data, "title": one.hit.title})
+    return _shown(msg.SearchResponse(hits=hits, images=images, note=f"{len(hits)} books", energy=cost))
+
+
+def _runner(isolation: str) -> Any:
+    """The module that opens, runs and closes a model: in this process, or in one that is shared."""
+    chosen = isolation.strip().lower()
+    if chosen not in ("auto", "none", "process"):
+        raise ValueError(f"isolation is {isolation!r}: set it to auto, none or process.")
+    apart = chosen == "process" or (chosen == "auto" and "irislite" not in sys.modules)
+    return inference.isolation if apart else inference.pipeline
+
+
 def _fields(request: Any) -> dict[str, Any]:
     """What the user typed: `iop` adds `_iris_id`, and a dataclass its defaults for what was left out."""
     return {name: value for name, value in vars(request).items() if not name.startswith("_") and value is not None}
@@ -295,10 +526,15 @@ def _options(host: Any) -> dict[str, Any]:
     }
 
 
-def _meter(host: Any) -> Meter:
-    """What measures the work of an item, as its settings say."""
+def _meter(host: Any, model: str, kind: book.Kind) -> Meter:
+    """What measures the work of an item, as its settings say, and writes it into the book."""
+    item = host.iris_handle._ConfigName
+
+    def note(cost: dict[str, Any], apart: bool) -> None:
+        book.of().add(item, model, book.ASIDE if apart else kind, cost)
+
     return Meter.parse(
-        energy=host.energy, country=host.energy_country, factor=host.grid_gco2_per_kwh, log=host.log_info
+        energy=host.energy, country=host.energy_country, factor=host.grid_gco2_per_kwh, log=host.log_info, note=note
     )
 
 
@@ -322,4 +558,18 @@ def _response(answer: Answer, cost: dict[str, Any] | None = None) -> msg.MLRespo
         }
         for part in answer.parts
     ]
-    return msg.MLResponse(output=answer.output, images=images, note=answer.note, parts=parts, energy=cost)
+    return _shown(msg.MLResponse(output=answer.output, images=images, note=answer.note, parts=parts, energy=cost))
+
+
+def _shown(response: _WithImages) -> _WithImages:
+    """The answer; on IRIS, one with pictures in the class whose trace shows them, which Python reads as the same."""
+    if not response.images:
+        return response
+    try:
+        if not iris.cls("%Dictionary.CompiledClass")._ExistsId("PEX.Msg.ImageDisplay"):
+            return response
+    except LookupError:  # irislite has no classes to ask for, and its trace shows pictures by itself
+        return response
+    body, plain = iris.cls("PEX.Msg.ImageDisplay")._New(), serialize_message(response)
+    body.classname, body.json = plain.classname, plain.json
+    return cast(_WithImages, body)

@@ -1,4 +1,4 @@
-"""The command line of the application: `evergreen run`, `evergreen demo`."""
+"""The command line of the application: `evergreen run`, `evergreen demo`, `evergreen keys`."""
 
 import argparse
 import os
@@ -9,6 +9,8 @@ from pathlib import Path
 import demo
 import inference.bundled
 import paths
+from api import commands as keys
+from api.errors import ApiError
 from irislite import cli
 from irislite.errors import IrisliteError
 
@@ -55,14 +57,17 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="start the production; portal and REST on HOST:PORT")
     commands.add_parser("demo", help="the main job against the running production: train, compare, promote, ask")
+    keys.register(commands)
     options = parser.parse_args(arguments)
     try:
         if options.command == "run":
             run()
+        elif options.command == "keys":
+            keys.run(options)
         else:
             _, port = cli.address()
             demo.run(os.environ.get("IOP_URL", f"http://localhost:{port}"), cli.home_of(PRODUCTION_FILE))
-    except (IrisliteError, demo.DemoError, OSError) as error:
+    except (ApiError, IrisliteError, demo.DemoError, OSError) as error:
         print(f"evergreen: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -1,7 +1,7 @@
 """Every message class a user can type.
 
-A class's `EXAMPLE` is what the test page offers to start from. Fields that a class does not
-declare become attributes of the message all the same: that is how `MLRequest` carries
+A class's `EXAMPLE` is what the test page offers to start from, `EXAMPLES` are more of them. Fields that a
+class does not declare become attributes of the message all the same: that is how `MLRequest` carries
 anything a pipeline takes.
 """
 
@@ -39,6 +39,17 @@ class HFRequest(Message):
         "payload": "Can you please let us know more details about your ",
         "api_key": "----------------------",
     }
+    EXAMPLES: ClassVar[dict[str, dict[str, Any]]] = {
+        "a model by name": {
+            "model": "distilbert/distilbert-base-uncased-finetuned-sst-2-english",
+            "inputs": "This was a really bad experience",
+        },
+        "a chat": {
+            "model": "Qwen/Qwen2.5-7B-Instruct",
+            "messages": [{"role": "user", "content": "Name three rivers."}],
+            "stream": True,
+        },
+    }
 
 
 @dataclass
@@ -46,13 +57,54 @@ class MLRequest(Message):
     """Run the item's model: every field is an argument of its transformers pipeline."""
 
     EXAMPLE: ClassVar[dict[str, Any]] = {"inputs": "This was a really bad experience"}
-    # The same for items of other tasks, by the task's name or how it begins.
-    EXAMPLES: ClassVar[dict[str, dict[str, Any]]] = {
-        "text-generation": {"text_inputs": "Unfortunately, the outcome", "max_length": 100, "num_return_sequences": 3},
-        "fill-mask": {"inputs": "George Washington lived in [MASK]."},
-        **{task: {"inputs": "George Washington lived in washington"} for task in ("ner", "token-classification")},
-        **{task: {"url": "/irisdev/app/misc/000000039769.jpg"} for task in ("image-", "object-", "depth-")},
-    }
+    # What items are asked, by how their task begins: what it shows, and the fields. Every task: docs/tasks.md.
+    EXAMPLES: ClassVar[tuple[tuple[str | tuple[str, ...], str, dict[str, Any]], ...]] = (
+        ("text-generation", "three ends of a sentence",
+            {"text_inputs": "Unfortunately, the outcome", "max_length": 100, "num_return_sequences": 3}),
+        ("text-generation", "short ones",
+            {"text_inputs": "George Washington lived", "max_length": 30, "num_return_sequences": 3}),
+        ("text-generation", "a chat, for chat models",
+            {"text_inputs": [{"role": "user", "content": "Name three rivers."}], "max_new_tokens": 60}),
+        ("fill-mask", "a word is missing", {"inputs": "George Washington lived in [MASK]."}),
+        ("fill-mask", "which of two words", {"inputs": "The food was [MASK].", "targets": ["good", "bad"]}),
+        (("ner", "token-classification"), "names in a text", {"inputs": "George Washington lived in washington"}),
+        (("text-classification", "sentiment-analysis"), "a text", {"inputs": "This was a really bad experience"}),
+        (("text-classification", "sentiment-analysis"), "the two likeliest labels of several texts",
+            {"inputs": ["This was a really bad experience", "The best meal in years"], "top_k": 2}),
+        ("zero-shot-classification", "labels of your own",
+            {"inputs": "The food was cold.", "candidate_labels": ["food", "politics"]}),
+        ("feature-extraction", "a text as numbers", {"inputs": "The food was cold."}),
+        ("table-question-answering", "a small table", {
+            "table": {"city": ["Rome", "Oslo"], "people": ["2800000", "700000"]}, "query": "Which city is first?"}),
+        (("zero-shot-image-classification", "zero-shot-object-detection"), "labels of your own",
+            {"url": "/irisdev/app/misc/000000039769.jpg", "candidate_labels": ["cats", "a car"]}),
+        ("keypoint-matching", "two pictures", {
+            "inputs": ["/irisdev/app/misc/000000039769.jpg", "/irisdev/app/misc/000000039769.jpg"]}),
+        (("image-", "object-", "depth-", "mask-"), "a picture of this project",
+            {"url": "/irisdev/app/misc/000000039769.jpg"}),
+        (("image-", "object-", "depth-", "mask-"), "a picture from the internet",
+            {"url": "http://images.cocodataset.org/val2017/000000039769.jpg"}),
+        ("object-detection", "only what is likely", {"url": "/irisdev/app/misc/000000039769.jpg", "threshold": 0.9}),
+        (("audio-", "automatic-speech-"), "a sound of this project", {"url": "/irisdev/app/misc/bell.wav"}),
+        ("zero-shot-audio-classification", "labels of your own",
+            {"url": "/irisdev/app/misc/bell.wav", "candidate_labels": ["a bell", "a dog"]}),
+        (("text-to-audio", "text-to-speech"), "a text to be read out", {"text_inputs": "Hello there."}),
+        ("video-classification", "a film of this project", {"url": "/irisdev/app/misc/square.mp4", "top_k": 3}),
+    )  # fmt: skip
+
+
+@dataclass
+class StreamRequest(Message):
+    """Run the item's model of the task text-generation on the fields of `request`, as MLRequest does, for a reader.
+
+    The text is handed on, while it is written, to the reader that waits at `stream`; the application API makes such
+    streams. Without a reader the answer is the same.
+    """
+
+    stream: str = ""
+    request: dict[str, Any] = field(default_factory=dict)
+
+    EXAMPLE: ClassVar[dict[str, Any]] = {"request": {"text_inputs": "Unfortunately, the outcome", "max_new_tokens": 40}}
 
 
 @dataclass
@@ -98,6 +150,23 @@ class TrainRequest(Message):
         "warmup_ratio": 0.1,
         "num_train_epochs": 3,
     }
+    EXAMPLES: ClassVar[dict[str, dict[str, Any]]] = {
+        "a try-out on 60 rows": {
+            "columns": "ReviewLabel,ReviewText", "table": "iris.Review", "limit": 60, "p_of_train": 0.8,
+            "output_dir": "/irisdev/app/src/model/checkpoints", "evaluation_strategy": "epoch",
+            "learning_rate": 1e-4, "num_train_epochs": 1,
+        },
+        "20 rows, evaluated on the way": {
+            "columns": "ReviewLabel,ReviewText", "table": "iris.Review", "limit": 20, "p_of_train": 0.8,
+            "output_dir": "/irisdev/app/src/model/checkpoints", "evaluation_strategy": "steps",
+            "learning_rate": 0.01, "num_train_epochs": 1,
+        },
+        "a small adapter instead of all weights": {
+            "columns": "ReviewLabel,ReviewText", "table": "iris.Review", "limit": 1500, "method": "lora",
+            "learning_rate": 1e-3, "num_train_epochs": 3,
+        },
+        "go on where a training was cut short": {"resume": True},
+    }  # fmt: skip
 
 
 @dataclass
@@ -111,6 +180,7 @@ class CancelRequest(Message):
     keep_best: bool = False
 
     EXAMPLE: ClassVar[dict[str, Any]] = {}
+    EXAMPLES: ClassVar[dict[str, dict[str, Any]]] = {"keep what was learned": {"keep_best": True}}
 
 
 @dataclass
@@ -168,3 +238,72 @@ class HistoryRequest(Message):
     limit: int = 20
 
     EXAMPLE: ClassVar[dict[str, Any]] = {"limit": 20}
+
+
+@dataclass
+class SearchRequest(Message):
+    """Find books: `query` describes a cover in words, or `image` is a picture, or `like` the key of a book like them.
+
+    `image` is an address, a path or a data URI. `over` is covers, or texts for titles and descriptions. `filter` says
+    which books may be found, as {"year": {"from": 2015}, "pages": {"to": 300}, "subjects": ["mystery"]}. See
+    docs/search.md.
+    """
+
+    query: str = ""
+    image: str = ""
+    like: str = ""
+    over: str = "covers"
+    limit: int = 10
+    filter: dict[str, Any] | None = None
+    thumbnails: bool = True
+
+    EXAMPLE: ClassVar[dict[str, Any]] = {"query": "a lonely lighthouse at night", "limit": 10}
+    EXAMPLES: ClassVar[dict[str, dict[str, Any]]] = {
+        "of some years and subjects": {
+            "query": "a lonely lighthouse at night",
+            "filter": {"year": {"from": 2015}, "subjects": ["mystery"]},
+        },
+        "covers like a picture": {"image": "/irisdev/app/misc/000000039769.jpg"},
+        "what it is about": {"query": "two sisters inherit an island", "over": "texts"},
+    }
+
+
+@dataclass
+class SearchResponse(Message):
+    """The books that were found, the best first, and their covers.
+
+    A hit has `key`, `title`, `authors`, `year`, `pages`, `subjects`, `cover`, `score` (the cosine, at most 1) and
+    `image`, the place of its cover in `images`, or None. `images` and `energy` are those of `MLResponse`.
+    """
+
+    hits: list[dict[str, Any]] = field(default_factory=list)
+    images: list[dict[str, Any]] = field(default_factory=list)
+    note: str = ""
+    energy: dict[str, Any] | None = None
+
+
+@dataclass
+class EmbedRequest(Message):
+    """Make unit vectors of `texts` and `images`, as a search compares them; `over` is covers or texts."""
+
+    texts: list[str] | None = None
+    images: list[str] | None = None
+    over: str = "covers"
+
+    EXAMPLE: ClassVar[dict[str, Any]] = {"texts": ["a lonely lighthouse at night"]}
+
+
+@dataclass
+class IndexRequest(Message):
+    """Make or renew the index of the item's settings (`action` start), tell how far that is (report), or cancel it.
+
+    It takes another member of the item's pool to hear the last two while a job runs. See docs/search.md.
+    """
+
+    action: str = "start"
+
+    EXAMPLE: ClassVar[dict[str, Any]] = {"action": "start"}
+    EXAMPLES: ClassVar[dict[str, dict[str, Any]]] = {
+        "how far it is": {"action": "report"},
+        "stop it": {"action": "cancel"},
+    }

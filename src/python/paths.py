@@ -1,6 +1,8 @@
 """Where things lie: the project's root, the folders a request may name, the container's paths."""
 
 import os
+import stat
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,6 +22,26 @@ def project_root() -> Path:
 def model_root() -> Path:
     """The folder that holds the model folders."""
     return project_root() / "src" / "model"
+
+
+def data_root() -> Path:
+    """The folder for what the application itself keeps, such as its keys; `EVERGREEN_DATA` names another."""
+    override = os.environ.get("EVERGREEN_DATA")
+    return Path(override).resolve() if override else project_root() / "data"
+
+
+def socket_root() -> Path:
+    """The private folder for sockets between this user's processes; `EVERGREEN_RUN` names another.
+
+    It is short, because a socket's path may have no more than about a hundred letters. Raises `PathNotAllowed` for a
+    folder that others own or may write to.
+    """
+    folder = Path(os.environ.get("EVERGREEN_RUN") or f"{tempfile.gettempdir()}/evergreen-{os.getuid()}")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise PathNotAllowed(f"{folder} is not this user's alone: delete it, or name another in EVERGREEN_RUN.")
+    return folder
 
 
 def allowed_roots() -> list[Path]:

@@ -1,17 +1,30 @@
 """Every item of the production, its pool size and its settings, on one page."""
 
+import sys
+
 from iop import Production
 
 import bo
+import bs
 from paths import model_root
 from settings import format_lines
 
 BUNDLED_MODEL = "all-MiniLM-L6-v2"  # comes with the installation, so that everything works without a hub
+# How many messages a model's item has in hand; what waits at the same time runs as one batch. On irislite the
+# members of its pool are threads, on IRIS processes, which share the model's own process (the setting isolation).
+TOGETHER = 16 if "irislite" in sys.modules else 4
 
 production = Production(
     "iris.Production",
     testing_enabled=True,
     description="Hugging Face models at work: hosted, local, tuned on SQL rows.",
+)
+
+production.service(
+    "Application API",
+    bs.ApplicationService,
+    class_name="Python.ApplicationService",
+    comment="Where requests of /api/v1 and /v2 enter: docs/api.md",
 )
 
 production.operation(
@@ -35,6 +48,7 @@ def local_model(item: str, **settings: str) -> None:
         bo.MLOperation,
         class_name="Python.MLOperation",
         enabled=there,
+        pool_size=TOGETHER,
         comment=comment,
         settings={"%settings": format_lines(settings)},
     )
@@ -76,6 +90,7 @@ production.operation(
     "Python.MLOperation",
     bo.MLOperation,
     class_name="Python.MLOperation",
+    pool_size=TOGETHER,
     comment="Labels a text with the tuned model: msg.MLRequest",
     settings={"%settings": format_lines({"name": BUNDLED_MODEL, "task": "text-classification", "num_labels": "5"})},
 )
@@ -90,4 +105,38 @@ production.operation(
     },
 )
 
+CLIP = {
+    "path": "/irisdev/app/src/books/",
+    "model": "clip-vit-base-patch32",
+    "model_url": "https://huggingface.co/openai/clip-vit-base-patch32",
+    "text_model": "bundled",
+}
+clip_there = (model_root() / CLIP["model"]).is_dir()
+LACKING = "" if clip_there else (
+    f" Its model is not in src/model/{CLIP['model']} yet: enable the item to download it, or name another folder."
+)  # fmt: skip
+production.operation(
+    "Python.SearchOperation",
+    bo.SearchOperation,
+    class_name="Python.SearchOperation",
+    enabled=clip_there,
+    comment=f"Finds books by describing their covers: msg.SearchRequest, msg.EmbedRequest.{LACKING}",
+    settings={"%settings": format_lines(CLIP)},
+)
+production.operation(
+    "Python.IndexOperation",
+    bo.IndexOperation,
+    class_name="Python.IndexOperation",
+    enabled=clip_there,
+    pool_size=2,  # one is busy while a job runs, the other tells how far it is and cancels it
+    comment=f"Makes the index that is searched, from dump and covers: msg.IndexRequest.{LACKING}",
+    settings={"%settings": format_lines(CLIP | {"dump": "/irisdev/app/src/books/dump/"})},
+)
+
 PRODUCTIONS = [production]
+
+# The rooms that this application adds to irislite's portal, in their order: modules with a ROOM.
+ROOMS = ["rooms.models", "rooms.energy", "rooms.books"]
+
+# What irislite serves beside its portal; on IRIS these are web applications. See docs/api.md.
+APPLICATIONS = {"/api/v1": "api.app:create", "/v2": "api.app:create"}

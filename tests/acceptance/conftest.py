@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from acceptance.engines import IRIS, NAMES, Engine
 from acceptance.running import Server, make_root
 
 
@@ -17,3 +18,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
     finally:
         server.process.kill()
+
+
+@pytest.fixture(scope="session", params=NAMES)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """A production to speak to through what all engines have; on IRIS too where IOP_URL names one."""
+    return IRIS if request.param == "iris" else request.getfixturevalue("server")

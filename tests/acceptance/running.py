@@ -76,6 +76,10 @@ class Server:
         return self.process.wait(60)
 
     @property
+    def models(self) -> Path:
+        return self.root / "src" / "model"
+
+    @property
     def auth(self) -> tuple[str, str]:
         return "SuperUser", (self.home / "password").read_text().strip()
 

@@ -47,6 +47,7 @@ class Desk:
 
     director: Director
     url: str
+    accounts: Accounts
 
     def test(self, item: str, classname: str = "Review", body: str = "{}") -> int:
         """Send a message, wait for its answer or error, return its session."""
@@ -73,7 +74,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     accounts = Accounts.open(director.home, USERNAME, PASSWORD)
     try:
         with serving(create_app(director, accounts)) as url:
-            yield Desk(director, url)
+            yield Desk(director, url, accounts)
     finally:
         director.close()
         for name in ("desk_hosts", "desk_production"):

@@ -69,6 +69,26 @@ class Sentiment(BusinessOperation):
     verbose = setting(False, description="Whether every review is written to the log.")
     retries = setting(3, description="How often it is tried again.")
 
+    @classmethod
+    def examples(cls, settings):
+        """What its tests start from: praise, and complaint."""
+        return {Review: [("praise", {"text": "The tea was lovely and hot.", "stars": 5}), ("complaint", {"stars": 1})]}
+
+    @classmethod
+    def item_form(cls):
+        """What a new one is asked for."""
+        return {
+            "model": {"help": "A folder, or an address.", "choices": ["reviews", "films"]},
+            "task": {"help": "What it does.", "choices": ["text-classification", "ner"]},
+        }
+
+    @classmethod
+    def item_settings(cls, answers):
+        """The settings that this comes to."""
+        if answers["model"] == "none":
+            raise ValueError("There is no folder 'none': paste an address.")
+        return {"name": answers["model"], "task": answers["task"]}
+
     @handler(Review)
     def on_review(self, request: Review):
         """Answer with a label and a score."""

@@ -46,7 +46,9 @@ def test_every_page(kind: str, window: Callable[..., Visit], visit: Callable[...
     expect(page.locator(".item").first).to_be_visible()
     look(page, shots, f"production-{kind}")
     page.goto("/production?item=Sentiment")
-    for tab in ("Settings", "Queue", "Log", "Messages", "Actions") if kind == "light" else ("Settings", "Messages"):
+    for tab in (
+        ("Settings", "Queue", "Log", "Messages", "Jobs", "Actions") if kind == "light" else ("Settings", "Messages")
+    ):
         page.get_by_role("tab", name=tab).click()
         expect(page.locator(".side-body > *").first).to_be_attached()
         look(page, shots, f"production-item-{tab.lower()}-{kind}")

@@ -1,6 +1,7 @@
 """The portal's parts that need no browser."""
 
 import asyncio
+import shlex
 import time
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 from starlette.datastructures import Headers
 
 from coroutines import run
-from irislite.web.portal import bodies, controls, gate, rows, widgets
+from irislite.web import bodyview
+from irislite.web.portal import commands, controls, gate, testform, widgets
 from irislite.web.portal.fresh import Fresh
 from irislite.web.portal.sessions import Sessions
 
@@ -74,6 +76,35 @@ def test_pages_that_ask_at_once_share_one_answer() -> None:
     assert run(ask()) == [1, 1, 1, 1, 1, 7]
 
 
+def test_an_answer_that_is_equal_is_the_same_object() -> None:
+    async def ask() -> list[bool]:
+        fresh, answers = Fresh(), iter([["a"], ["a"], ["b"]])
+        first, second, third = [await fresh.get("q", -1, lambda: next(answers)) for _ in range(3)]
+        return [second is first, third is first]
+
+    assert run(ask()) == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [("tea", "tea"), ("5", 5), ('"5"', "5"), ("true", True), ("[1, 2]", [1, 2]), ('{"a": null}', {"a": None}),
+     ("{broken", "{broken"), ("two\nlines", "two\nlines"), ("NaN", "NaN")],
+)  # fmt: skip
+def test_what_is_typed_into_a_form_and_how_it_is_shown_again(typed: str, value: object) -> None:
+    assert testform.as_typed(typed) == value
+    assert testform.as_typed(testform.as_text(value)) == value
+
+
+def test_commands_quote_what_they_are_given() -> None:
+    body = '{"text": "it\'s $(rm -rf /)"}'
+    for command in (commands.curl, commands.iop):
+        typed = command("http://localhost:52795", "Ann O'Hara", "An Item; ls", "msg.Ask", body)
+        words = shlex.split(typed.replace("\\\n", ""))
+        assert any("it's $(rm -rf /)" in word for word in words) and any("An Item; ls" in word for word in words)
+        assert "ls" not in words and any("Ann O'Hara" in word for word in words)
+    assert "-B" not in commands.iop("http://localhost", "ann", "Item", "", "")  # an Ens.Request has no body
+
+
 def test_failed_answer_is_not_kept() -> None:
     async def ask() -> int:
         fresh = Fresh()
@@ -85,7 +116,7 @@ def test_failed_answer_is_not_kept() -> None:
 
 
 def test_long_values_are_cut() -> None:
-    value = bodies.shortened({"data": "A" * 5_000, "words": "a word " * 100, "list": list(range(300))})
+    value = bodyview.shortened({"data": "A" * 5_000, "words": "a word " * 100, "list": list(range(300))})
     assert value["data"] == "A" * 120 + "… (5,000 characters in all)"
     assert value["words"] == "a word " * 100
     assert value["list"][200:] == ["… and 100 more"]
@@ -93,7 +124,7 @@ def test_long_values_are_cut() -> None:
 
 @pytest.mark.parametrize(("text", "expected"), [("abc", "abc"), ("abcdef", "abc… (6 characters in all)")])
 def test_cut(text: str, expected: str) -> None:
-    assert rows.cut(text, 3) == expected
+    assert bodyview.cut(text, 3) == expected
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,9 @@ def test_settings_are_shown_compared_and_applied(page: Page, desk: Desk) -> None
     panel.get_by_label("Pool size").fill("3")
     panel.get_by_role("button", name="Apply…").click()
     question = page.get_by_role("dialog")
+    expect(question.locator(".diff-line")).to_have_text(
+        ["  name=reviews", "− task=text-classification", "+ task=zero-shot"]
+    )
     expect(question.locator(".change").nth(1).locator("pre")).to_have_text(["Default: en", "de <b>"])
     expect(question.locator(".change").nth(2).locator("pre")).to_have_text(["2", "3"])
     question.get_by_role("button", name="Apply").click()
@@ -62,6 +65,7 @@ def test_settings_are_shown_compared_and_applied(page: Page, desk: Desk) -> None
     assert item.pool_size == 3
     assert settings["language"] == "de <b>"
     assert settings["%settings"] == "name=reviews\ntask=zero-shot"
+    panel.get_by_label("%settings").fill("name=reviews\ntask=text-classification")  # as other tests find it
     # Emptied, a setting takes its default again.
     panel.get_by_label("language").fill("")
     panel.get_by_label("Pool size").fill("2")
@@ -136,7 +140,7 @@ def test_counts_and_queue_follow_live(page: Page, desk: Desk) -> None:
     expect(panel).to_contain_text("Nothing waits.")
     headers = [desk.director.test_async("Trainer", "desk_hosts.Review", "{}") for _ in range(3)]
     expect(card(page, "Trainer")).to_contain_text("1 in work")
-    expect(panel.locator(f'[data-message="{headers[2].id}"]')).to_contain_text("Queued")
+    expect(panel.locator(f'[data-row="{headers[2].id}"]')).to_contain_text("Queued")
     expect(panel.locator("tbody tr").first).to_contain_text("Delivered")
     desk.settle(headers[2].session_id)
     expect(card(page, "Trainer")).to_contain_text("0 queued")

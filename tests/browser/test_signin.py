@@ -75,9 +75,9 @@ def test_no_live_connection_without_it(desk: Desk) -> None:
 
 def test_no_live_connection_from_elsewhere(desk: Desk, page: Page) -> None:
     """A page of another site can use the cookie, but its name goes with it."""
-    cookie = next(cookie["value"] for cookie in page.context.cookies() if cookie["name"] == "irislite")
+    cookie = next(cookie["value"] for cookie in page.context.cookies() if cookie["name"] == desk.accounts.cookie)
     upgrade = {
-        "Cookie": f"irislite={cookie}", "Connection": "Upgrade", "Upgrade": "websocket",
+        "Cookie": f"{desk.accounts.cookie}={cookie}", "Connection": "Upgrade", "Upgrade": "websocket",
         "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
     }  # fmt: skip
     answers = []
@@ -90,9 +90,9 @@ def test_no_live_connection_from_elsewhere(desk: Desk, page: Page) -> None:
     assert answers == [101, 403]
 
 
-def test_cookie_is_out_of_reach_of_scripts(page: Page) -> None:
+def test_cookie_is_out_of_reach_of_scripts(page: Page, desk: Desk) -> None:
     page.goto("/log")
-    cookie = next(cookie for cookie in page.context.cookies() if cookie["name"] == "irislite")
+    cookie = next(cookie for cookie in page.context.cookies() if cookie["name"] == desk.accounts.cookie)
     assert cookie["httpOnly"]
     assert cookie["sameSite"] == "Lax"
     assert page.evaluate("document.cookie") == ""
@@ -106,11 +106,11 @@ def test_signing_out_ends_every_tab_and_the_cookie(desk: Desk, visit: Callable[.
     page.wait_for_url("**/production")
     other.goto("/log")
     expect(other.get_by_role("heading", name="Event Log")).to_be_visible()
-    cookie = next(cookie["value"] for cookie in window.context.cookies() if cookie["name"] == "irislite")
+    cookie = next(cookie["value"] for cookie in window.context.cookies() if cookie["name"] == desk.accounts.cookie)
     page.get_by_role("button", name=f"Sign out {USERNAME}").click()
     page.wait_for_url("**/signin")
     other.wait_for_url("**/signin?next=%2Flog")
-    assert status(f"{desk.url}/log", {"Cookie": f"irislite={cookie}"})[0] == 303
+    assert status(f"{desk.url}/log", {"Cookie": f"{desk.accounts.cookie}={cookie}"})[0] == 303
     window.problems.clear()  # the other tab's connection is refused while it reloads
 
 
@@ -138,6 +138,6 @@ def test_pictures_are_pictures_and_nothing_else(page: Page, desk: Desk) -> None:
 
 def test_answers_allow_nothing_from_elsewhere(page: Page) -> None:
     headers = page.context.request.get("/production").headers
-    assert "default-src 'self'" in headers["content-security-policy"]
+    assert "default-src 'none'" in headers["content-security-policy"]
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert headers["cache-control"] == "no-store"

@@ -110,7 +110,9 @@ OPERATIONS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("operation", "look", "expected"), OPERATIONS, ids=lambda part: str(part)[:60])
+@pytest.mark.parametrize(
+    ("operation", "look", "expected"), OPERATIONS, ids=[str(operation)[:60] for operation, *_ in OPERATIONS]
+)
 def test_every_operation_of_a_plan(director: Director, operation: dict, look, expected) -> None:
     name = director.status()["production"]
     answer = json.loads(iris.cls("IOP.Utils").ApplyProductionPlan(name, json.dumps({"operations": [operation]})))

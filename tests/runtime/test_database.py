@@ -84,3 +84,23 @@ def test_nothing_is_taken_after_the_close(tmp_path: Path) -> None:
     database.close()
     with pytest.raises(StoreError, match="closed"):
         database.write(keep("a", "1"))
+
+
+def test_many_threads_begin_to_read_while_others_write(tmp_path: Path) -> None:
+    database = Database(tmp_path / "home", "NORMAL")
+    failed: list[str] = []
+
+    def work(number: int) -> None:
+        try:
+            database.reader().execute("SELECT COUNT(*) FROM keep").fetchone()
+            database.write(lambda connection: connection.execute("INSERT INTO keep VALUES (?, '')", (str(number),)))
+        except sqlite3.OperationalError as error:
+            failed.append(str(error))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(200)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == [] and database.reader().execute("SELECT COUNT(*) FROM keep").fetchone()[0] == 200
+    database.close()

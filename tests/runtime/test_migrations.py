@@ -12,8 +12,9 @@ from irislite import database
 from irislite.database import MIGRATIONS, Database
 from irislite.director import Director
 from irislite.errors import StoreError
-from irislite.header import Status
+from irislite.header import Draft, Status
 from irislite.migrations import migrate
+from irislite.store import Store
 from runtime.asking import ask, eventually
 from runtime.version_1 import SCHEMA, make_store
 
@@ -141,3 +142,19 @@ def test_the_database_itself_migrates_when_it_is_opened(tmp_path: Path, monkeypa
     assert "later" in tables(opened.reader())
     opened.close()
     assert list(tmp_path.glob("*.bak"))
+
+
+def test_the_second_version_gets_what_searching_needs_and_keeps_its_messages(tmp_path: Path) -> None:
+    path = make_store(tmp_path / "home", "components")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        migrate(connection, path, MIGRATIONS[:2])
+        assert version(connection) == 2
+        assert "saved_search" not in tables(connection)
+    opened = Database(tmp_path / "home")
+    assert {"saved_search", "event_log_trouble"} <= set(tables(opened.reader()))
+    store = Store(opened)
+    assert [header.time_taken for header in store.session(1)] == ["", ""]
+    (entry,) = store.accept([Draft("Echo", "Echo", "Door", None)]).wait()
+    assert store.header(entry.header.id) == entry.header
+    opened.close()
+    assert (tmp_path / "home" / "messages.db.v2.bak").is_file()

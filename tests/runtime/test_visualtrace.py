@@ -3,7 +3,7 @@
 import pytest
 
 from irislite.header import BusinessType, Header, Invocation, MessageType, Priority, Status
-from irislite.visualtrace import ArrowKind, Column, build
+from irislite.visualtrace import ArrowKind, Column, Share, build, shares
 
 SERVICE, PROCESS, OPERATION = BusinessType.SERVICE, BusinessType.PROCESS, BusinessType.OPERATION
 KINDS = {"Reader": SERVICE, "Router": PROCESS, "Writer": OPERATION, "Mailer": OPERATION, "Auditor": PROCESS}
@@ -155,3 +155,22 @@ def test_kind_that_is_told_later_counts() -> None:
 def test_description_or_body_class() -> None:
     trace = build([request(1, "Reader", "Writer", description="nightly"), request(2, "Reader", "Writer")])
     assert [arrow.description for arrow in trace.arrows] == ["nightly", "IOP.Message"]
+
+
+def test_time_is_told_apart_into_queue_and_work() -> None:
+    asked = request(1, "Reader", "Router", 0, 100, time_taken=at(30))
+    called = request(2, "Router", "Writer", 40, 90, time_taken=at(50))
+    trace = build([asked, called, response(3, called, 90), response(4, asked, 100), request(5, "Reader", "Mailer", 60)])
+    first, second, third, _, last = trace.arrows
+    assert (first.waited_ms, first.worked_ms, first.duration_ms) == (30, 70, 100)
+    assert (second.waited_ms, second.worked_ms, second.duration_ms) == (10, 40, 50)
+    assert (third.waited_ms, third.worked_ms, last.waited_ms, last.worked_ms) == (None, None, None, None)
+    assert shares(trace) == [Share("Writer", 1, 10, 40, 40), Share("Router", 1, 30, 70, 20)]
+
+
+def test_calls_at_the_same_time_are_left_out_once() -> None:
+    asked = request(1, "Reader", "Router", 0, 100, time_taken=at(0))
+    calls = [request(2, "Router", "Writer", 10, 60, time_taken=at(10)),
+             request(3, "Router", "Mailer", 20, 70, time_taken=at(20))]  # fmt: skip
+    found = {share.name: share for share in shares(build([asked, *calls]))}
+    assert (found["Router"].worked_ms, found["Router"].own_ms) == (100, 40)

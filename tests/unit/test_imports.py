@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 SOURCES = Path(__file__).parents[2] / "src" / "python"
-HEAVY = ("torch", "transformers", "PIL", "sklearn", "datasets", "nicegui", "sqlglot")
+HEAVY = ("torch", "transformers", "PIL", "sklearn", "datasets", "nicegui", "sqlglot", "pyarrow", "lancedb", "pyspark")
 
 
 @pytest.mark.parametrize(
-    "module", ["bo", "production", "inference", "tuning", "inference.pipeline", "tuning.job", "energy"]
+    "module", ["bo", "production", "inference", "tuning", "inference.pipeline", "tuning.job", "search", "energy"]
 )
 def test_an_entry_point_loads_nothing_heavy(module: str) -> None:
     code = f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])"

@@ -8,7 +8,8 @@
 Nothing heavy is loaded here. See docs/energy.md.
 """
 
+from energy import book
 from energy.grid import Grid, SettingRefused
 from energy.meter import Measurement, Meter, unavailable
 
-__all__ = ["Grid", "Measurement", "Meter", "SettingRefused", "unavailable"]
+__all__ = ["Grid", "Measurement", "Meter", "SettingRefused", "book", "unavailable"]

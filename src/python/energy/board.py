@@ -47,18 +47,23 @@ def find(device: str) -> Board | None:
 
 def in_use() -> bool:
     """Whether this process has begun to use a GPU."""
-    torch = sys.modules.get("torch")
-    return torch is not None and bool(torch.cuda.is_initialized())
+    return _cuda() is not None
+
+
+def _cuda() -> Any:
+    """What torch has for GPUs, if it uses one. Another thread may be loading torch: half of it uses none."""
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
+    begun = getattr(cuda, "is_initialized", None)
+    return cuda if begun is not None and begun() else None
 
 
 def _identity(device: str) -> str:
     """The board's UUID or number. torch counts the GPUs it may see, NVML all there are: only the UUID is the same."""
     number = device.partition(":")[2]
     index = int(number) if number.isdigit() else 0
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
-        uuid = getattr(torch.cuda.get_device_properties(index), "uuid", None)
-        if uuid:
-            return f"GPU-{uuid}"
+    cuda = _cuda()
+    uuid = getattr(cuda.get_device_properties(index), "uuid", None) if cuda is not None else None
+    if uuid:
+        return f"GPU-{uuid}"
     visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
     return visible[index] if index < len(visible) and visible[index] else str(index)

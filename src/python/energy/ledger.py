@@ -68,6 +68,11 @@ class Ledger:
             self._settle(entry)
             return entry.counts
 
+    def bear(self, entry: Entry, cpu_s: float) -> None:
+        """Processor time of another process is this one's too."""
+        with self._guard:
+            entry.counts = entry.counts._replace(cpu_s=entry.counts.cpu_s + cpu_s)
+
     def close(self, entry: Entry) -> Counts:
         """The work is done; what of the counters was its."""
         with self._guard:

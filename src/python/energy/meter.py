@@ -66,14 +66,21 @@ def this_machine() -> Machine:
 class Meter:
     """Measures for one item; `where` is None for one that is turned off, whose measurements result in None.
 
-    `log` takes a line for work that is apart from a request, such as a load.
+    `log` takes a line for work that is apart from a request, such as a load. `note` hears what every piece of work
+    cost, for a book, and whether it was apart.
     """
 
     def __init__(
-        self, where: grid.Grid | None, *, log: Callable[[str], None] | None = None, machine: Machine | None = None
+        self,
+        where: grid.Grid | None,
+        *,
+        log: Callable[[str], None] | None = None,
+        note: Callable[[dict[str, Any], bool], None] | None = None,
+        machine: Machine | None = None,
     ) -> None:
         self.where = where
         self.log = log
+        self.note = note
         self.machine = machine or (this_machine() if where else None)
 
     @property
@@ -89,19 +96,20 @@ class Meter:
         country: str = "",
         factor: object = None,
         log: Callable[[str], None] | None = None,
+        note: Callable[[dict[str, Any], bool], None] | None = None,
     ) -> "Meter":
         """The meter that the settings `energy`, `energy_country` and `grid_gco2_per_kwh` mean, as they are typed.
 
         Raises `SettingRefused` that says what to write.
         """
-        return cls(grid.read(country, factor) if turned_on(energy) else None, log=log)
+        return cls(grid.read(country, factor) if turned_on(energy) else None, log=log, note=note)
 
-    def measure(self, device: str = "cpu") -> "Measurement":
+    def measure(self, device: str = "cpu", apart: bool = False) -> "Measurement":
         """A context in which work is measured; `device` is torch's name of where it runs.
 
-        `auto`: a GPU if this process uses one by the end of the work, as a training may.
+        `auto`: a GPU if this process uses one by the end of the work, as a training may. `apart`: it is no request.
         """
-        return Measurement(self, device)
+        return Measurement(self, device, apart)
 
 
 class Measurement:
@@ -112,9 +120,10 @@ class Measurement:
 
     result: dict[str, Any] | None = None
 
-    def __init__(self, meter: Meter, device: str) -> None:
+    def __init__(self, meter: Meter, device: str, apart: bool = False) -> None:
         self._meter = meter
         self._device = device
+        self._apart = apart
         self._entry: Entry | None = None
         self._on_board: tuple[board.Board, Ledger, Entry] | None = None
 
@@ -133,6 +142,8 @@ class Measurement:
             counts = machine.ledger.close(entry)
             on_board = self._on_board[1].close(self._on_board[2]) if self._on_board else None
             self.result = self._cost(machine, entry, counts, on_board)
+            if self._meter.note is not None:
+                self._meter.note(self.result, self._apart)
 
     def so_far(self) -> dict[str, Any]:
         """What the work has cost until now."""
@@ -143,6 +154,11 @@ class Measurement:
             return unavailable("nothing is measured: the setting energy is false")
         on_board = self._on_board[1].counted(self._on_board[2]) if self._on_board else None
         return self._cost(machine, entry, machine.ledger.counted(entry), on_board)
+
+    def bear(self, cpu_s: float) -> None:
+        """Processor time of another process that worked for this, in seconds; its counters are the machine's anyway."""
+        if self._meter.machine is not None and self._entry is not None:
+            self._meter.machine.ledger.bear(self._entry, cpu_s)
 
     def weigh(self, shares: Sequence[tuple["Measurement", float]]) -> None:
         """From now on these measurements have these shares: 0 for one that waits, a part of 1 for one of a batch."""
@@ -162,7 +178,7 @@ class Measurement:
         """
         if pause:
             self.weigh([(self, 0.0)])
-        apart = Measurement(self._meter, self._device)
+        apart = Measurement(self._meter, self._device, apart=True)
         try:
             with apart:
                 yield apart

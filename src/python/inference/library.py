@@ -7,6 +7,7 @@ from inference import download, effort, origin
 from inference.answer import Log
 from inference.errors import ModelBroken, ModelNotFound, OriginUnreachable
 from inference.folder import defect, plain, root
+from inference.transfer import Watch
 
 
 def find(
@@ -20,12 +21,14 @@ def find(
     allow_pickle: bool = False,
     log: Log,
     warn: Log | None = None,
+    watch: Watch | None = None,
 ) -> Path:
     """The folder of the model `name`, brought from `model_url` or `repo_id` first if it is not there or not whole.
 
     `path` is the folder of folders (default: the project's `src/model`). `token` is the hub's; without it the
     environment variable `HF_TOKEN` is taken. A folder that is whole costs no request; one that was downloaded at
-    another revision than `revision`, or from elsewhere, is replaced. Raises `ModelNotFound`, `ModelBroken` (only
+    another revision than `revision`, or from elsewhere, is replaced. `watch` hears how far a download is, and may stop
+    it by raising: what has come is kept for the next try. Raises `ModelNotFound`, `ModelBroken` (only
     when there is no address to mend from) or `DownloadFailed`.
     """
     folder = root(path) / plain(name)
@@ -45,7 +48,7 @@ def find(
         log(_why(folder, str(address), problem, lacking, known if other else None))
     try:
         with effort.aside(f"Downloading {folder.name}"):
-            download.bring(address, folder, token=token, allow_pickle=allow_pickle, log=log)
+            download.bring(address, folder, token=token, allow_pickle=allow_pickle, log=log, watch=watch)
     except OriginUnreachable as error:
         if other and problem is None:
             raise OriginUnreachable(

@@ -3,13 +3,13 @@
 import dataclasses
 import math
 import os
-import threading
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import libraries
 from inference import effort, placement
 from inference.answer import Log
 from inference.engine import Engine
@@ -17,7 +17,6 @@ from inference.errors import InferenceError, ModelBroken, OptionUnknown, TaskMis
 from inference.folder import defect
 from inference.tasks import Task
 
-_ONE_AT_A_TIME = threading.Lock()  # two loads at once would double the peak of memory and race in lazy imports
 _OURS = {
     *("num_labels", "model_kwargs", "revision", "token", "trust_remote_code", "device_map", "config"),
     *placement.OPTIONS,
@@ -48,7 +47,7 @@ def load(folder: Path, task: Task, options: Mapping[str, Any], log: Log) -> Load
     if problem := defect(folder):
         raise ModelBroken(f"The model folder {folder} {problem}. Copy the whole model there, or promote another.")
     placed = placement.read(options)
-    with effort.taken(_ONE_AT_A_TIME):
+    with effort.taken(libraries.lock):  # two loads at once would also double the peak of memory
         _quieten()
         _spare_threads()
         from huggingface_hub.errors import StrictDataclassError
@@ -68,7 +67,7 @@ def load(folder: Path, task: Task, options: Mapping[str, Any], log: Log) -> Load
 
 def reload(folder: Path, task: Task, options: Mapping[str, Any], placed: placement.Placement, dtype: str) -> Any:
     """Another copy of the torch model in `folder`, in the number format `dtype`."""
-    with effort.taken(_ONE_AT_A_TIME):
+    with effort.taken(libraries.lock):
         return load_model(folder, task, options, dataclasses.replace(placed, dtype=dtype), lambda _: None)[0]
 
 
@@ -152,7 +151,7 @@ def _dtype(placed: placement.Placement) -> Any:
 
     if placed.dtype == "auto":
         return "auto"
-    if placed.dtype:
+    if placed.dtype and not placed.backend.startswith("openvino"):  # which is judged by torch in fp32
         return getattr(torch, placed.dtype)
     if placed.device.startswith("cuda"):
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16

@@ -13,18 +13,19 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import settings
-from inference import effort, fitting, inputs, library, outcome, placement, tasks
+from inference import effort, fitting, inputs, library, outcome, placement, streaming, tasks
 from inference.answer import Answer, Log
-from inference.backends import choice
+from inference.backends import choice, early
 from inference.engine import PIPELINE_ERRORS, Engine
 from inference.errors import InferenceError, InputRefused, ModelNotFound, PipelineFailed
-from inference.folder import identity
+from inference.folder import identity, root
 from inference.loading import Loaded, load, reload
+from inference.opened import Model as Model
+from inference.transfer import Watch
 
 KEPT_UNUSED = 8
 """How many models that no host has open stay in memory, for a restart that opens them again."""
@@ -35,38 +36,6 @@ _RETRY_S = 10.0  # how long a model that could not be loaded is left alone
 
 def _silent(_: str) -> None:
     pass
-
-
-@dataclass(eq=False)
-class Model:
-    """A model that is open: what to load, and, while it is kept, the loaded copy. Shared; made by `open` alone."""
-
-    folder: Path
-    task: tasks.Task
-    options: Mapping[str, Any]
-    users: int = 0
-    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
-    _loaded: Loaded | None = field(default=None, repr=False)
-    _identity: tuple[int, int, int] | None = field(default=None, repr=False)
-    _problem: str = field(default="", repr=False)
-    _retry_at_s: float = field(default=0.0, repr=False)
-    _settling: threading.Thread | None = field(default=None, repr=False)
-
-    @property
-    def device(self) -> str:
-        """Where it runs, as torch calls it: `cpu`, `cuda:0`."""
-        loaded = self._loaded
-        return str(loaded.pipeline.device) if loaded else "cpu"
-
-    @property
-    def note(self) -> str:
-        """What a reader of any answer should know (an untrained head, a failed reload), or ''."""
-        return " ".join(part for part in (self._loaded.note if self._loaded else "", self._problem) if part)
-
-    @property
-    def backend(self) -> str:
-        """What does the forwards now: `torch`, or what took its place; '' while it is not loaded."""
-        return self._loaded.engine.backend if self._loaded else ""
 
 
 _models: OrderedDict[tuple[str, str, str], Model] = OrderedDict()  # the one loaded last at the end
@@ -85,21 +54,26 @@ def open(
     options: Mapping[str, Any] | None = None,
     log: Log = _silent,
     warn: Log | None = None,
+    watch: Watch | None = None,
 ) -> Model:
     """Find (or download), check and load a model; the same model is loaded once, whoever opens it.
 
-    Where the model comes from is told as to `library.find`. `options` are the item's other settings; text becomes
-    typed values, and those of `placement.OPTIONS` say where and how the model runs. `log` takes what happens, `warn`
-    (default: `log`) what an operator should see. Raises `TaskUnknown`, `OptionUnknown`, `ModelNotFound`, `ModelBroken`,
-    `TaskMismatch` or `DownloadFailed`.
+    Where the model comes from, and `watch`, are told as to `library.find`. `options` are the item's other settings;
+    text becomes typed values, and those of `placement.OPTIONS` say where and how the model runs. `log` takes what
+    happens, `warn` (default: `log`) what an operator should see. Raises `TaskUnknown`, `OptionUnknown`,
+    `ModelNotFound`, `ModelBroken`, `TaskMismatch` or `DownloadFailed`.
     """
     typed = {key: settings.typed(value) for key, value in (options or {}).items()}
-    known = tasks.lookup((task or "").strip())
-    tasks.check_load(known, typed)
-    choice.require(placement.read(typed))
+    name, task = (name or "").strip(), (task or "").strip()
+    kept = early.find(root(path), name, task, typed)
+    if kept is None:
+        known = tasks.lookup(task)
+        task = known.name
+        tasks.check_load(known, typed)
+        choice.require(placement.read(typed))
     asked = {key: None if (value := typed.pop(key, None)) is None else str(value) for key in ("revision", "token")}
     folder = library.find(
-        (name or "").strip(),
+        name,
         path=path,
         model_url=model_url,
         repo_id=repo_id,
@@ -108,29 +82,38 @@ def open(
         allow_pickle=allow_pickle,
         log=log,
         warn=warn,
+        watch=watch,
     )
-    key = (str(folder.absolute()), known.name, json.dumps(typed, sort_keys=True, default=str))
+    key = (str(folder.absolute()), task, json.dumps(typed, sort_keys=True, default=str))
     with _guard:
-        model = _models.setdefault(key, Model(folder, known, typed))
+        model = _models.setdefault(key, Model(folder, task, typed))
         model.users += 1
     try:
         with effort.taken(model._lock):
-            _current(model, log, warn or log)
+            if not _early(model, kept, log, warn or log):
+                _current(model, log, warn or log)
     except InferenceError:
         close(model)
         raise
     return model
 
 
-def run(model: Model, fields: Mapping[str, Any], *, log: Log = _silent) -> Answer:
+def run(
+    model: Model, fields: Mapping[str, Any], *, log: Log = _silent, pieces: streaming.Pieces | None = None
+) -> Answer:
     """Answer one request: `fields` hold the input (`inputs`, `text_inputs`, `url`, ...) and options of the call.
 
     Calls that wait for one model at the same time run together, and so do the elements of a list, of which each fails
-    alone. Image tasks answer with the picture they drew on. Raises `InputRefused` (also as `ImageNotReadable` or
+    alone. Image tasks answer with the picture they drew on. `pieces` gets the text of a text-generation while it is
+    written. Raises `InputRefused` (also as `ImageNotReadable` or
     `SourceRefused`), `OptionUnknown`, `paths.PathNotAllowed`, `PipelineFailed`, and what `open` raises when the model
     is no longer in memory and its folder cannot be loaded.
     """
+    if (ready := model.early) is not None and pieces is None and (answer := ready.answer(fields)) is not None:
+        return answer
     many = inputs.several(model.task, fields)
+    if many and pieces is not None:
+        raise InputRefused("Of several texts at once none can be handed on: send them one by one, or without a stream.")
     calls: list[inputs.Call | inputs.Refusal] = (
         inputs.prepare_each(model.task, fields, model.options)
         if many
@@ -146,14 +129,44 @@ def run(model: Model, fields: Mapping[str, Any], *, log: Log = _silent) -> Answe
     if many:
         outputs = _run_each(model, engine, calls)
     else:
-        outputs = [_run_one(model, engine, call) for call in calls if isinstance(call, inputs.Call)]
+        outputs = [_run_one(model, engine, call, pieces) for call in calls if isinstance(call, inputs.Call)]
     return outcome.compose(model.task, calls, outputs, notes, many=many)
 
 
-def _run_one(model: Model, engine: Engine, call: inputs.Call) -> Any:
+def _early(model: Model, kept: early.Kept | None, log: Log, warn: Log) -> bool:
+    """Whether the model answers before its pipeline is loaded, which then follows. The caller holds its lock."""
+    if model._loaded is None and model._early is None and kept is not None:
+        _make_room(model)
+        with effort.aside(f"Loading {model.folder.name} for its first answers"):
+            model._early = kept.start(log)
+        if model._early is not None:
+            log(f"{model.folder.name} answers with {model._early.backend}; its pipeline is loaded behind that.")
+    ready = model.early
+    if ready is not None:
+        ready.follow(effort.apart(f"Seeing to the pipeline of {model.folder.name}", _follow), model, log, warn)
+    return ready is not None
+
+
+def _follow(model: Model, log: Log, warn: Log) -> None:
+    """Load the pipeline of a model that has answered without; not for one that nobody has open any more."""
+    try:
+        with effort.taken(model._lock):
+            if model.users:
+                _current(model, log, warn)
+    except (InferenceError, RuntimeError) as error:
+        if not threading.main_thread().is_alive():
+            return  # the interpreter is going: nothing can be begun any more
+        if not isinstance(error, InferenceError):
+            raise
+        warn(f"{model.folder.name} answers plain texts alone, since its pipeline cannot be loaded: {error}")
+
+
+def _run_one(model: Model, engine: Engine, call: inputs.Call, pieces: streaming.Pieces | None) -> Any:
     """What the pipeline gives for the only input of a request."""
     with engine.tokenizing:
         fitting.fit(engine.pipeline, model.task, call, model.options)
+    if pieces is not None:
+        streaming.hand_on(engine.pipeline, model.task.name, call, model.options, pieces)
     try:
         return engine.run(call.main, call.options)
     except PIPELINE_ERRORS as error:
@@ -198,7 +211,7 @@ def loaded() -> list[Model]:
 def unload(model: Model) -> None:
     """Free the memory of `model`; the next request loads it again."""
     with model._lock:
-        model._loaded = model._identity = None
+        model._loaded = model._identity = model._early = None
 
 
 def _current(model: Model, log: Log, warn: Log) -> Loaded:
@@ -229,6 +242,7 @@ def _current(model: Model, log: Log, warn: Log) -> Loaded:
     if fresh.note:
         warn(f"{model.folder.name}: {fresh.note}")
     _settle(model, fresh, log, warn)
+    model._early = None  # until now: its answers are those of the backend that is in its place
     return fresh
 
 

@@ -9,11 +9,11 @@ import difflib
 import functools
 import inspect
 import textwrap
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import libraries
 from inference.errors import OptionUnknown, TaskUnknown
 
 OWN_SETTINGS = ("name", "path", "model_url", "task")
@@ -21,8 +21,6 @@ OWN_SETTINGS = ("name", "path", "model_url", "task")
 
 OWN_OPTIONS = ("num_labels", "torch_dtype", "backend", "max_wait_ms", "calibration")
 """Options that this package takes itself: the size of an untrained head, the old name of `dtype`, and how to run."""
-
-_IMPORTING = threading.Lock()  # items start side by side, and the first of them imports transformers
 
 _CHAT = "task=text-generation with a chat model, the instruction in the text"
 _PICTURE_CHAT = "task=image-text-to-text with a vision-language model, the picture as images and the question as text"
@@ -111,7 +109,7 @@ class Task:
 
 def lookup(name: str) -> Task:
     """The task called `name` (aliases such as `ner` included); raises `TaskUnknown` with what to use instead."""
-    with _IMPORTING:
+    with libraries.lock:
         return _lookup(name)
 
 
@@ -238,14 +236,16 @@ def _read_from(function: Any, mapping: str) -> set[str]:
 
 @functools.cache
 def _generation_fields() -> frozenset[str]:
-    from transformers import GenerationConfig
+    with libraries.lock:
+        from transformers import GenerationConfig
 
     return frozenset(name for name in vars(GenerationConfig()) if not name.startswith("_"))
 
 
 @functools.cache
 def _tokenizer_fields() -> frozenset[str]:
-    from transformers import PreTrainedTokenizerBase
+    with libraries.lock:
+        from transformers import PreTrainedTokenizerBase
 
     texts = {"self", "text", "text_pair", "text_target", "text_pair_target", "kwargs"}
     names = _named(PreTrainedTokenizerBase.__call__) - texts

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,9 @@ from inference.line import Line, Refused, is_busy, patient
 
 REPORT_EVERY_S = 5.0
 _CHUNK_BYTES = 1 << 16  # what a cut may lose
+
+Watch = Callable[[int, int], None]
+"""Gets the bytes that are there and those there will be (0: nobody knows), often. What it raises ends the download."""
 
 
 class Cut(Exception):
@@ -59,6 +62,7 @@ class Progress:
     limit_bytes: float = float("inf")
     done_bytes: int = 0
     fetched_bytes: int = 0
+    watch: Watch | None = None
     _last_bytes: int = 0
     _last_s: float = field(default_factory=time.monotonic)
 
@@ -73,6 +77,8 @@ class Progress:
         self.fetched_bytes += count if fetched else 0
         if self.done_bytes > self.limit_bytes:
             raise TooMuch(self.limit_bytes)
+        if self.watch is not None:
+            self.watch(self.done_bytes, self.total_bytes)
         now_s = time.monotonic()
         if now_s - self._last_s < REPORT_EVERY_S:
             return

@@ -7,6 +7,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from irislite import audit
 from irislite.backup import backup
 from irislite.beside import Beside
 from irislite.errors import StoreError
@@ -19,6 +20,7 @@ from irislite.transcript import transcript
 from irislite.units import shown
 
 _SHOW_EVERY_S = 0.5
+_READING = ("trace", "size")
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> list[argparse.ArgumentParser]:
@@ -47,9 +49,26 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 def run(options: argparse.Namespace, home: Path) -> None:
     """Do what one of the commands asks for. Raises `IrisliteError`."""
     try:
-        print(_done(options, home))
+        if options.command in _READING:
+            print(_done(options, home))
+        else:
+            with audit.from_command_line(home, *_deed(options)) as deed:
+                report = _done(options, home)
+                deed.tell(str(report))
+            print(report)
     except sqlite3.Error as error:
         raise StoreError(f"The store in {home} cannot be read: {error}. Check its rights.") from error
+
+
+def _deed(options: argparse.Namespace) -> tuple[str, str]:
+    """What a command does, and what to, for the audit."""
+    if options.command == "purge":
+        return ("Look what a purge would delete" if options.dry_run else "Purge"), f"{options.days:g} days"
+    if options.command == "backup":
+        return "Back up", str(options.target)
+    if options.command == "restore":
+        return "Restore a backup", str(options.source)
+    return "Compact the messages", ""
 
 
 def _done(options: argparse.Namespace, home: Path) -> object:

@@ -8,7 +8,8 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from irislite import chores
+from irislite import audit, chores
+from irislite.environment import VARIABLES
 from irislite.errors import IrisliteError
 from irislite.folder import lock
 
@@ -20,16 +21,10 @@ PORTAL_PATH = "/csp/irisapp/EnsPortal.ProductionConfig.zen?PRODUCTION={productio
 RUN_DESCRIPTION = """\
 Start the first production of a settings or production file, and serve its portal and the REST service of the
 iop command line until Ctrl-C. Messages, tables and log are kept in the data folder."""
-RUN_EPILOG = f"""\
-environment variables:
-  HOST, PORT                     where to listen ({DEFAULT_HOST}, {DEFAULT_PORT})
-  IRISUSERNAME, IRISPASSWORD     who may sign in (SuperUser; a password is made and shown at the first start)
-  IRISNAMESPACE                  the namespace's name (IRISAPP)
-  IRISLITE_HOME                  the data folder ({HOME_NAME} beside the file)
-  IRISLITE_SYNCHRONOUS           FULL: what is accepted survives a power cut; NORMAL: the end of the process
-  IRISLITE_PURGE_DAYS            purge finished messages older than so many days, once a day (0: never)
-  IRISLITE_ALLOW_MIGRATE         0 refuses `iop --migrate`, which runs code that is uploaded
-  IRISLITE_ALLOWED_HOSTS         further host names the server answers to"""
+RUN_EPILOG = "environment variables:\n" + "\n".join(
+    f"  {variable.name:<30}{variable.meaning}" + (f" ({variable.default})" if variable.default else "")
+    for variable in VARIABLES
+)
 
 
 def home_of(file: Path) -> Path:
@@ -71,6 +66,8 @@ def run(file: Path, ready: Callable[[str], None] = lambda url: None) -> None:
     from irislite.housekeeping import purge_days
     from irislite.web.accounts import Accounts
     from irislite.web.app import create_app
+    from irislite.web.applications import applications_of
+    from irislite.web.portal.rooms import rooms_of
     from irislite.web.server import listen, serve
 
     # NiceGUI looks at every object of the process while it mounts; torch's deprecated ones warn at a look.
@@ -90,6 +87,7 @@ def run(file: Path, ready: Callable[[str], None] = lambda url: None) -> None:
         accounts = Accounts.open(home, os.environ.get("IRISUSERNAME"), os.environ.get("IRISPASSWORD"))
         production = director.load(file)
         director.start(production)
+        rooms, applications = rooms_of(file), applications_of(file)
         if days is not None:
             director.housekeeping.purge_daily(days)
         shown = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host  # noqa: S104 - compared, not bound
@@ -104,7 +102,7 @@ def run(file: Path, ready: Callable[[str], None] = lambda url: None) -> None:
             print("  Stop      Ctrl-C\n", flush=True)
             ready(url)
 
-        serve(create_app(director, accounts, host), host, port, announce, listening)
+        serve(create_app(director, accounts, host, rooms, applications), host, port, announce, listening)
     finally:
         busy = [item.name for item in director.items() if item.in_progress] if director.is_running else []
         if busy:
@@ -126,7 +124,9 @@ def load(table: str, file: Path, replace: bool, home: Path) -> int:
             shown_at = time.monotonic()
             print(f"{rows:,} rows, {100 * done // max(total, 1)} %", end="\r", file=sys.stderr, flush=True)
 
-    report = Tables(home).load_csv(table, file, mode="replace" if replace else "append", progress=progress)
+    with audit.from_command_line(home, "Load a CSV file", table) as deed:
+        report = Tables(home).load_csv(table, file, mode="replace" if replace else "append", progress=progress)
+        deed.tell(f"{report.rows:,} rows of {file}.")
     for line, reason in report.bad:
         print(f"{file}:{line}: {reason}", file=sys.stderr)
     done = "replaced by" if replace else "got"

@@ -114,10 +114,32 @@ def merge(current: Production, old_source: Production, new_source: Production) -
     items = []
     for item in new_source.items:
         before, edited = was.get(item.name), is_now.get(item.name)
-        items.append(item if before is None or edited is None else _merge_item(edited, before, item))
+        if before is not None and edited is not None:
+            items.append(_merge_item(edited, before, item))
+        elif before != item:  # one that was removed in the portal stays away until the file says something new of it
+            items.append(item)
     # Items that were added in the portal stay; items that the file dropped go.
     items += [item for item in current.items if item.name not in was and all(item.name != i.name for i in items)]
     return replace(new_source, items=tuple(items))
+
+
+def overruled(edited: Production, old_source: Production, merged: Production) -> list[str]:
+    """The items of which a changed file has taken edits back: what was added, changed or removed is so no longer."""
+    was, before, after = (
+        {item.name: _parts(item) for item in production.items} for production in (old_source, edited, merged)
+    )
+    names = []
+    for name in {**before, **was}:
+        old, new, now = was.get(name, {}), before.get(name, {}), after.get(name, {})
+        if any(old.get(part) != new.get(part) and new.get(part) != now.get(part) for part in {**old, **new}):
+            names.append(name)
+    return names
+
+
+def _parts(item: Item) -> dict[Any, Any]:
+    """An item's fields and settings, side by side."""
+    fields = {name: getattr(item, name) for name in Item.__dataclass_fields__ if name != "settings"}
+    return {**fields, **item.settings}
 
 
 def _merge_item(edited: Item, before: Item, after: Item) -> Item:

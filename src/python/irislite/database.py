@@ -27,6 +27,19 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX message_header_status ON message_header (status, id) WHERE status NOT IN (2, 9);
     CREATE INDEX event_log_item ON event_log (config_name, id);
     """,
+    # When a pool member took a message: how long it waited, and how long it was worked on. What went wrong, in a log
+    # of any length. The searches that people keep.
+    """
+    ALTER TABLE message_header ADD COLUMN time_taken TEXT NOT NULL DEFAULT '';
+    CREATE INDEX event_log_trouble ON event_log (type, id) WHERE type IN (2, 3, 6);
+    CREATE TABLE saved_search (
+        owner TEXT NOT NULL,
+        room  TEXT NOT NULL,  -- messages or log
+        name  TEXT NOT NULL,
+        query TEXT NOT NULL,
+        PRIMARY KEY (owner, room, name)
+    );
+    """,
 )
 LARGEST_GROUP = 1_000  # writes in one commit
 GATHER_S = 0.000_02  # how long a commit waits for more writes, if several threads waited for the last one
@@ -162,7 +175,7 @@ class Database:
         """This thread's own connection; it sees what is committed and cannot write."""
         connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
         if connection is None:
-            connection = self._connect()
+            connection = self._connect(reads=True)
             connection.execute("PRAGMA query_only = ON")
             self._readers.connection = connection
         return connection
@@ -203,11 +216,12 @@ class Database:
             self._ring()
         return True
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, reads: bool = False) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=256)
         connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file, and only before anything else
-        connection.execute("PRAGMA journal_mode = WAL")
+        if not reads:  # both write into the file: of many threads that start to read, some would find it locked
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file, and only before anything else
+            connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         connection.execute("PRAGMA busy_timeout = 10000")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")

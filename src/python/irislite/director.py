@@ -9,25 +9,31 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from irislite import config, plans, reports, settingspage, testpage
-from irislite.bridge import backend, components, projects, sql
-from irislite.bridge.components import RequestClass
+from irislite import assembly, config, plans, reports, settingspage, testpage
+from irislite.audit import Audit
+from irislite.bridge import backend, itemforms, projects, requestclasses, sql
 from irislite.bridge.handles import Handle
+from irislite.bridge.itemforms import ItemForm
 from irislite.bridge.objects import MessageBody, to_body, to_object
+from irislite.bridge.requestclasses import RequestClass
 from irislite.config import Item, Production
 from irislite.database import Database
-from irislite.errors import ItemNotRunning, ProductionError, UnknownBinding, UnknownProduction
+from irislite.errors import ItemNotRunning, ProductionError, UnknownBinding, UnknownProduction, near
 from irislite.eventlog import EventLog, LogType
-from irislite.header import BusinessType, Header
+from irislite.header import Body, BusinessType, Header, Priority
 from irislite.hosting import STOP_GRACE_S, Hosting
 from irislite.housekeeping import Housekeeping
 from irislite.loading import Loader
 from irislite.messagelife import MessageLife, suspend_lost_calls
 from irislite.productions import Component, Productions
 from irislite.router import Router
+from irislite.savedsearches import SavedSearches
+from irislite.search import Search
 from irislite.sql import Tables
 from irislite.store import Store, now
-from irislite.views import ItemView, ProductionStatus, SettingView, TestResult
+from irislite.testhistory import TestHistory
+from irislite.vault import Vault
+from irislite.views import ItemState, ItemView, JobView, ProductionStatus, SettingView, TestResult
 
 
 class Director:
@@ -48,12 +54,17 @@ class Director:
         self._database = Database(home, synchronous)
         self.store = Store(self._database)
         self.eventlog = EventLog(self._database, echo)
+        self.audit = Audit(home)
+        self.vault = Vault(home)
         self.housekeeping = Housekeeping(home, self._database, self.eventlog)
         self.productions = Productions(self._database)
+        self.tests = TestHistory(self.productions)
         self.tables = Tables(home)
         suspend_lost_calls(self.store, self.eventlog)
         self.router = Router(self.store)
         self.messages = MessageLife(self.store, self.router, self.eventlog)
+        self.search = Search(self._database, lambda: self.router.claimed)
+        self.saved_searches = SavedSearches(self._database)
         self._lock = threading.RLock()
         self._production: Production | None = None
         self._hosting = Hosting(self.router, self.store, self.eventlog, self.productions, self.tables, clock)
@@ -73,6 +84,7 @@ class Director:
             backend.unbind(self)
             sql.unbind(self.tables)
             self.tables.close()
+            self.audit.close()
             self._database.close()
 
     def flush(self) -> None:
@@ -96,9 +108,9 @@ class Director:
             self.eventlog.add(LogType.INFO, found.words, "Director", "load")
         for issue in found.issues:
             self.eventlog.add(LogType.WARNING, issue, "Director", "load")
-        for name, other in found.taken_from.items():
-            text = f"{name} was read from {other} the last time; it is now as {settings_file.resolve()} says."
-            self.eventlog.add(LogType.WARNING, f"{text} To keep the other, run that file.", "Director", "load")
+        for name, taken in found.taken.items():
+            if text := taken.told(name, settings_file.resolve()):
+                self.eventlog.add(LogType.WARNING, text, "Director", "load")
         if found.productions and not self.productions.kept("default_production"):
             self.set_default_production(found.productions[0])
         return found.productions[0] if found.productions else ""
@@ -222,6 +234,77 @@ class Director:
             self._apply(item)
         self._hosting.settle(item)
 
+    def item_forms(self) -> list[ItemForm]:
+        """The components that a new item can be made of, and what each asks for."""
+        return itemforms.forms(self.productions.components())
+
+    def add_item(self, name: str, class_name: str, answers: dict[str, str], comment: str = "") -> list[str]:
+        """Add an item and, if the production runs, start it. `answers` are those to the form of its class.
+
+        What is added is kept with the production's configuration; no file is changed. Returns its `%settings` lines.
+        Raises `ProductionError` with what to correct, and if the item does not come up: it is there then, in error.
+        """
+        registered = self.productions.components()
+        found = {form.class_name: form for form in itemforms.forms(registered)}
+        if class_name not in found:
+            raise ProductionError(f"No item can be made of {class_name!r}.{near(class_name, found)}")
+        settings = itemforms.settings(found[class_name], registered, answers)
+        item = assembly.new_item(name, class_name, settings, comment)
+        self._edit(lambda production: assembly.added(production, item), f"{item.name} was added.")
+        self._hosting.settle(item)
+        return [f"{key}={text}" for key, text in settings.items()]
+
+    def copy_item(self, name: str, new_name: str) -> None:
+        """Add a disabled copy of an item, with its settings. Raises `ProductionError`."""
+        self._edit(
+            lambda production: assembly.copied(production, name, new_name), f"{new_name} was copied from {name}."
+        )
+
+    def remove_item(self, name: str) -> None:
+        """Take an item out of the production, though its file names it; its messages stay in the store.
+
+        It comes back when the file says something new of it. Raises `ProductionError` while it has messages to handle.
+        """
+        with self._lock:
+            self._hosting.check_idle(self._shown().item(name))
+            self._edit(lambda production: assembly.removed(production, name), f"{name} was removed.")
+
+    def recover(self) -> list[str]:
+        """Start the items again that could not be started; the others go on. Returns their names.
+
+        Raises `ProductionError` with the reasons of those that do not come up.
+        """
+        with self._lock:
+            production = self._running()
+            items = [item for item in production.items if self._hosting.view(item, True).state is ItemState.ERROR]
+            for item in items:
+                self._hosting.restart_item(production, item.name)
+        problems = []
+        for item in items:
+            try:
+                self._hosting.settle(item)
+            except ProductionError as error:
+                problems.append(str(error))
+        if problems:
+            raise ProductionError("\n".join(problems))
+        return [item.name for item in items]
+
+    def jobs(self, name: str) -> list[JobView]:
+        """The members of an item's pool: what each does now. Raises `UnknownItem`."""
+        return self._hosting.jobs(self._shown().item(name))
+
+    def waiting(self, name: str, limit: int) -> list[Header]:
+        """The first messages of an item's queue: those that are worked on, then those that wait, next first."""
+        item = self._shown().item(name)
+        queue = self._hosting.queue(item)
+        found: list[Header] = []
+        for priority in sorted(Priority):
+            if len(found) < limit and (queue.count_of(item.name) or queue.claimed_of(item.name)):
+                entries = self.store.queued(queue.name, priority, 0, limit)
+                found += [entry.header for entry in entries if entry.header.target_config_name == item.name]
+        claimed = queue.claimed
+        return sorted(found[:limit], key=lambda header: header.id not in claimed)
+
     def follow_schedules(self) -> None:
         """Start and stop items as their schedules say for now. It is done by itself, every second."""
         if not self._lock.acquire(blocking=False):
@@ -272,7 +355,7 @@ class Director:
             component = self._hosting.component(item)
         except Exception:  # noqa: BLE001 - why it cannot be loaded is shown as the item's state
             return []
-        return components.request_classes(component, item)
+        return requestclasses.request_classes(component, item)
 
     def abort_queue(self, name: str, by: str = "") -> int:
         """Give up all that waits for an item. Returns how many messages that were. Raises `UnknownItem`."""
@@ -327,6 +410,15 @@ class Director:
     def keep_schema(self, name: str, category: str, schema: str) -> None:
         """Keep the JSON schema of a message class that a settings file names in SCHEMAS."""
         self.productions.keep(f"schema {name}", json.dumps([category, schema]))
+
+    def stored_body(self, body_id: int) -> Body | None:
+        """What a message carries; None if there is no such body."""
+        return self.store.body(body_id)
+
+    def credential(self, name: str) -> tuple[str, str] | None:
+        """User name and secret of a credential of the data folder, for the host that asks; None if there is none."""
+        found = self.vault.get(name)
+        return None if found is None else (found.username, found.secret)
 
     def schema(self, name: str) -> tuple[str, str] | None:
         """The category and the JSON schema kept for a message class; None if there is none."""
@@ -403,6 +495,18 @@ class Director:
             self._apply(dataclasses.replace(self._production.item(name), enabled=False))
         told = f"{text}. The request stays first in the queue: it is handled when the item is enabled again."
         self.router.refuse_waiting(name, told)
+
+    def _edit(self, edit: Callable[[Production], Production], told: str) -> None:
+        """Add or remove items, now if the production runs, and for later starts; what does not change goes on."""
+        with self._lock:
+            shown = self._shown()
+            production, kept = edit(shown), edit(self.productions.production(shown.name))
+            self.productions.save(kept)
+            if self._production is not None:
+                before, self._production = self._production, production
+                projects.enter(projects.folders(self.productions.classpaths(production)))
+                self._hosting.change(production, before)
+        self.eventlog.add(LogType.INFO, f"{told} {shown.name} differs from its file now.", "Director", "edit")
 
     def _apply(self, item: Item) -> None:
         """Keep an item as it is configured now and, if the production runs, restart it alone."""

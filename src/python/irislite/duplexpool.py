@@ -5,13 +5,13 @@ import time
 from irislite.context import Context, current
 from irislite.database import Write
 from irislite.duplex import POLL, STOP, DuplexHost
-from irislite.errors import IllegalMove
+from irislite.errors import IllegalMove, Interrupted
 from irislite.eventlog import LogType
 from irislite.host import Host
-from irislite.pool import LOOK_UP_S, Interrupted, Pool
+from irislite.pool import LOOK_UP_S, Pool
 from irislite.queues import Queue
 from irislite.sessionqueue import SessionQueue
-from irislite.store import Entry
+from irislite.store import Entry, now
 
 
 class DuplexPool(Pool):
@@ -34,15 +34,16 @@ class DuplexPool(Pool):
                 wait_s = min(LOOK_UP_S, max(0.0, due - time.monotonic()))
             entry = queue.take(wait_s, member)
             if entry is not None:
-                self._handle(queue, host, entry, context)
+                self._handle(queue, host, entry, context, member)
             current.set(context)
             if entry is None:
                 host.idle()
 
-    def _handle(self, queue: Queue, host: Host, entry: Entry, context: Context) -> None:
+    def _handle(self, queue: Queue, host: Host, entry: Entry, context: Context, member: int) -> None:
         header = entry.header
-        current.set(Context(self.name, context.job, header.id, header.session_id))
-        self.last_activity[self.name] = began = time.time()
+        current.set(Context(self.name, context.job, header.id, header.session_id, now()))
+        self._note_taken(member, header)
+        began = time.monotonic()
         try:
             write = self._work(host, entry, began)
             if write is not None:
@@ -57,7 +58,7 @@ class DuplexPool(Pool):
             self._hand_back(queue, entry, error)
             return
         queue.release(header.id)
-        self.processed[self.name] += 1
+        self._note_done(self.name)
         self._stopping.wait(self._delays_s.get(self.name, 0.0))
 
     def _operate(self, host: Host, entry: Entry) -> Write:

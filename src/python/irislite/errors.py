@@ -16,6 +16,11 @@ class DataFolderInUse(StoreError):
     """Another process has the data folder."""
 
 
+class Interrupted(BaseException):
+    """The item stops while a message of it waits: the message stays queued, before all others. Nothing should catch it
+    but the pool."""
+
+
 class IllegalMove(IrisliteError, RuntimeError):
     """A message cannot go from its status to the asked one."""
 
@@ -40,6 +45,10 @@ class UnknownSession(IrisliteError, LookupError):
     """No session, or no message, has that id."""
 
 
+class UnknownSearch(IrisliteError, LookupError):
+    """Nobody keeps a search under that name."""
+
+
 class ItemNotRunning(ProductionError, RuntimeError):
     """The item, or its production, does not take messages now."""
 
@@ -58,6 +67,10 @@ class RequestFailed(IrisliteError, RuntimeError):
 
 class RequestTimeout(IrisliteError, TimeoutError):
     """The target did not answer in time."""
+
+
+class Forbidden(IrisliteError, PermissionError):
+    """The user's role does not allow it."""
 
 
 class GeneratorGone(IrisliteError, RuntimeError):

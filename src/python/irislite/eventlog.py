@@ -1,13 +1,18 @@
 """The event log: what happened, to which item, in which message."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 from irislite.context import current
 from irislite.database import Database, Write
 from irislite.store import now, storable
+
+ENTRY_COLUMNS = (
+    "id, type, config_name, job, message_id, session_id, source_class, source_method, text, stack, time_logged"
+)
 
 
 class LogType(IntEnum):
@@ -103,9 +108,10 @@ class EventLog:
         return self._select("WHERE session_id = ? AND session_id > 0 ORDER BY id", (session_id,))
 
     def _select(self, clause: str, values: tuple[object, ...]) -> list[LogEntry]:
-        rows = self._database.reader().execute(
-            "SELECT id, type, config_name, job, message_id, session_id, source_class, source_method, text, stack, "
-            f"time_logged FROM event_log {clause}",
-            values,
-        )
-        return [LogEntry(row[0], LogType(row[1]), *row[2:]) for row in rows]
+        rows = self._database.reader().execute(f"SELECT {ENTRY_COLUMNS} FROM event_log {clause}", values)
+        return [to_entry(row) for row in rows]
+
+
+def to_entry(row: Sequence[Any]) -> LogEntry:
+    """The entry that a row of `ENTRY_COLUMNS` holds."""
+    return LogEntry(row[0], LogType(row[1]), *row[2:])

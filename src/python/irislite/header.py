@@ -106,7 +106,8 @@ class Header(NamedTuple):
     """One message's header; the columns carry IRIS's property names in snake case.
 
     Times are ISO 8601 texts in UTC with microseconds. `session_id` is the id of the
-    session's first message. `message_body_id` is 0 for a message without a body.
+    session's first message. `message_body_id` is 0 for a message without a body. `time_taken` is when
+    a pool member took the message from its queue; empty before its end, and where nobody took it.
     """
 
     id: int
@@ -130,6 +131,7 @@ class Header(NamedTuple):
     is_error: bool
     error_text: str
     corresponding_message_id: int
+    time_taken: str = ""
 
 
 class Draft(NamedTuple):

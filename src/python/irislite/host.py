@@ -80,6 +80,7 @@ class Host:
         self.sender = Sender(item.name, self.kind)
         self.instance: Any = None
         self.on_generator: Callable[[str, int, bool], None] = lambda source, session_id, running: None
+        self.stopping = threading.Event()  # set by the pool, for what the component waits for
         self._adapter_class = components.adapter(self.component_class, registered)
         self._adapter: Adapter | None = None
         self._generators = Generators(
@@ -94,7 +95,7 @@ class Host:
         whether it can be started at all.
         """
         handle = self.new_handle()
-        handle.failed = self.failed
+        handle.failed, handle.stopping = self.failed, self.stopping
         self.instance = self.build(handle)
         if self._adapter_class is not None:
             self._start_adapter(handle)

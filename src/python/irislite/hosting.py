@@ -27,7 +27,7 @@ from irislite.router import Address, Router
 from irislite.schedule import LocalTime
 from irislite.sql import SqlError, Tables
 from irislite.store import Entry, Store
-from irislite.views import ItemState, ItemView
+from irislite.views import ItemState, ItemView, JobView
 
 ACTOR_POOL = "Ens.Actor"  # the shared pool of processes with a pool size of 0
 START_GRACE_S = 1.0  # how long a start waits to tell whether a component came up
@@ -202,6 +202,13 @@ class Hosting:
                 f"{before.name} has messages to handle: its pool size can go to or from 0 when they are done."
             )
 
+    def check_idle(self, item: Item) -> None:
+        """Raise `ProductionError` if an item has messages to handle."""
+        if self._has_work(item):
+            raise ProductionError(
+                f"{item.name} has messages to handle: let them be done, or abort its queue, and remove it then."
+            )
+
     def _has_work(self, item: Item) -> bool:
         queue, name = self.queue(item), item.name
         return bool(queue.count_of(name) or queue.claimed_of(name) or self._store.has_open_processes(name))
@@ -257,7 +264,13 @@ class Hosting:
             in_progress=queue.claimed_of(item.name),
             processed=pool.processed[item.name] if pool else 0,
             last_activity=pool.last_activity.get(item.name, 0.0) if pool else 0.0,
+            throughput=pool.throughput[item.name].recent(time.time()) if pool else (),
         )
+
+    def jobs(self, item: Item) -> list[JobView]:
+        """The members that work for an item: of its own pool, or of the actors'."""
+        pool = self._pools.get(self._pool_name(item))
+        return pool.jobs if pool is not None else []
 
     # -- inside ------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import sqlite3
 import threading
 from pathlib import Path
 
-from irislite.backup import BackupReport, backup, dated
+from irislite.backup import BACKUPS, BackupReport, backup, dated
 from irislite.database import Database
 from irislite.errors import BadRequest, IrisliteError
 from irislite.eventlog import EventLog, LogType
@@ -69,6 +69,12 @@ class Housekeeping:
         report = backup(self._home, dated(self._home))
         self._eventlog.add(LogType.INFO, str(report), _SOURCE, "backup")
         return report
+
+    def backups(self) -> list[Path]:
+        """The backups below the data folder, the newest first."""
+        folder = self._home / BACKUPS
+        found = [path for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
+        return sorted(found, key=lambda path: path.name, reverse=True)
 
     def purge_daily(
         self, older_than_days: float, first_after_s: float = FIRST_AFTER_S, every_s: float = EVERY_S

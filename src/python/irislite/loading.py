@@ -10,7 +10,7 @@ from irislite import itemsettings
 from irislite.bridge import migration, projects
 from irislite.config import Production
 from irislite.errors import IrisliteError, ProductionError
-from irislite.productions import Component, Productions
+from irislite.productions import NO_FILE, Component, Productions, Taken
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class Found:
     classes: set[str] = field(default_factory=set)
     words: str = ""
     issues: list[str] = field(default_factory=list)
-    taken_from: dict[str, str] = field(default_factory=dict)  # productions -> the other file that described them last
+    taken: dict[str, Taken] = field(default_factory=dict)  # productions -> what the file took the place of
 
 
 class Loader:
@@ -58,9 +58,9 @@ class Loader:
         if self._found is None:
             self._productions.replace(production)
         else:
-            other = self._productions.register(production, str(self._found.file or ""))
-            if other:
-                self._found.taken_from[production.name] = other
+            self._found.taken[production.name] = self._productions.register(
+                production, str(self._found.file or NO_FILE)
+            )
             self._found.productions.append(production.name)
 
     def bind(self, component: Component) -> None:

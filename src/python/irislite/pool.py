@@ -4,7 +4,7 @@ import itertools
 import threading
 import time
 import traceback
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
@@ -14,7 +14,7 @@ from irislite.config import Item
 from irislite.context import Context, current
 from irislite.database import Write
 from irislite.duplex import DuplexTurn
-from irislite.errors import IllegalMove, StoreError
+from irislite.errors import IllegalMove, Interrupted, StoreError
 from irislite.eventlog import EventLog, LogType
 from irislite.header import BusinessType, Header
 from irislite.host import Host
@@ -22,7 +22,9 @@ from irislite.itemsettings import HostSettings, NoReply
 from irislite.process import Busy, Turn
 from irislite.queues import Queue
 from irislite.router import Router
-from irislite.store import Entry
+from irislite.store import Entry, now
+from irislite.throughput import Throughput
+from irislite.views import JobView
 
 # A member may be this many answers ahead of the disk: after a crash they are at most handled again.
 AHEAD = 32
@@ -31,10 +33,6 @@ LOOK_UP_S = 1.0  # how often an idle member looks whether it should stop
 RETRY_BUSY_S = 0.01  # before a message is taken again whose process is in other hands
 RETRY_STORE_S = 1.0  # before a message is taken again that could not be written
 _job_numbers = itertools.count(1)
-
-
-class Interrupted(Exception):
-    """The item stops while a message waits for its next try: it stays queued, before all others."""
 
 
 class PoolState(StrEnum):
@@ -81,6 +79,9 @@ class Pool:
         self.errors: dict[str, str] = {}  # item -> why it could not be started
         self.last_activity: dict[str, float] = {}  # item -> seconds since the epoch
         self.processed: Counter[str] = Counter()
+        self.throughput: defaultdict[str, Throughput] = defaultdict(Throughput)
+        self._jobs: dict[int, int] = {}  # member -> its job number
+        self._taken: dict[int, tuple[Header, float]] = {}  # member -> the message it took last, and when
         self.on_error: Callable[[Item], None] = lambda item: None
         self.after_message: Callable[[], None] = lambda: None
         self.on_failure: Callable[[Host, Header | None, str], None] = lambda host, header, text: None
@@ -131,10 +132,31 @@ class Pool:
                 return state
         return PoolState.STOPPED
 
+    @property
+    def jobs(self) -> list[JobView]:
+        """The members, in the order of their numbers: what each does now."""
+        claimed = self._queue.claimed if self._queue is not None else frozenset()
+        views = []
+        for number, state in sorted(self._states.items()):
+            taken, since = self._taken.get(number, (None, 0.0))
+            at_hand = taken if taken is not None and taken.id in claimed else None
+            views.append(
+                JobView(
+                    job=self._jobs.get(number, 0),
+                    state=state,
+                    item=at_hand.target_config_name if at_hand is not None else "",
+                    message_id=at_hand.id if at_hand is not None else 0,
+                    session_id=at_hand.session_id if at_hand is not None else 0,
+                    since=since if at_hand is not None else 0.0,
+                )
+            )
+        return views
+
     # -- a member ------------------------------------------------------------------------
 
     def _run(self, number: int) -> None:
         context = Context(self.name, next(_job_numbers))
+        self._jobs[number] = context.job
         current.set(context)
         for thread in self.after:
             thread.join()
@@ -149,6 +171,8 @@ class Pool:
                 if settings.throttle_delay_s:
                     self._delays_s[item.name] = settings.throttle_delay_s
                 host.start()
+            except Interrupted:  # a stop while it was getting ready is no failure
+                continue
             except BaseException as error:  # noqa: BLE001 - whatever the component raises, exits too: others go on
                 text = f"{type(error).__name__}: {error}"
                 is_first = self.errors.setdefault(item.name, text) is text
@@ -160,7 +184,7 @@ class Pool:
             else:
                 hosts[item.name] = host
         if not hosts:
-            self._move(number, PoolState.ERROR)
+            self._move(number, PoolState.ERROR if self.errors else PoolState.STOPPED)
             return
         current.set(context)
         self.after_message()
@@ -180,6 +204,7 @@ class Pool:
 
     def _attach(self, host: Host, member: int) -> None:
         """Tell a host whose it is, before it is started."""
+        host.stopping = self._stopping
         if self._queue is not None:
             host.on_generator = partial(_pin, self._queue, member)
 
@@ -204,8 +229,8 @@ class Pool:
                 continue
             header = entry.header
             target = header.target_config_name
-            current.set(Context(target, job, header.id, header.session_id))
-            self.last_activity[target] = time.time()
+            current.set(Context(target, job, header.id, header.session_id, now()))
+            self._note_taken(member, header)
             began = time.monotonic()
             host = hosts.get(target)
             try:
@@ -225,7 +250,7 @@ class Pool:
             if write is not None:
                 ahead.append((entry, write))
             queue.release(header.id)
-            self.processed[target] += 1
+            self._note_done(target)
             if header.return_queue_name:  # someone waits for this answer: not for other messages to be handled
                 self._settle_writes(ahead, 0)
             elif len(ahead) > AHEAD:
@@ -235,6 +260,14 @@ class Pool:
                 self._stopping.wait(delay_s)
         self._settle_writes(ahead, 0)
         current.set(context)
+
+    def _note_taken(self, member: int, header: Header) -> None:
+        self.last_activity[header.target_config_name] = now = time.time()
+        self._taken[member] = header, now
+
+    def _note_done(self, item: str) -> None:
+        self.processed[item] += 1
+        self.throughput[item].count(self.last_activity[item])
 
     def _settle_writes(self, ahead: deque[tuple[Entry, Write]], most: int) -> None:
         """Wait until answers are on disk, the oldest first, once more than `most` of them are not."""
@@ -269,7 +302,7 @@ class Pool:
             return None
         try:
             return self._operate(host, entry)
-        except StoreError:  # not the component's fault: the message comes again
+        except (StoreError, Interrupted):  # not the component's fault: the message comes again
             raise
         except BaseException as error:  # noqa: BLE001 - exits too: the item goes on with the next message
             return self._end_failed(host, entry, error, began)
@@ -298,7 +331,7 @@ class Pool:
                 raise Interrupted
             try:
                 return self._operate(host, entry)
-            except StoreError:
+            except (StoreError, Interrupted):
                 raise
             except BaseException as again:  # noqa: BLE001 - as in `_work`
                 error, actions = again, settings.actions_on(again)
@@ -392,7 +425,7 @@ class Pool:
         self.last_activity[self.name] = time.time()
         try:
             host.poll()
-            self.processed[self.name] += 1
+            self._note_done(self.name)
         except BaseException as error:  # noqa: BLE001 - exits too: the service is called again
             self._alert(host, None, self._told(host, "OnProcessInput", error))
         self.after_message()

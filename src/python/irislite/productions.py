@@ -3,11 +3,14 @@
 import json
 import sqlite3
 from dataclasses import dataclass
+from pathlib import Path
 
 from irislite import config
 from irislite.config import Production
 from irislite.database import Database
 from irislite.errors import UnknownProduction, near
+
+NO_FILE = "(no file)"  # where a production came from that was given by itself, as through the API
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,31 +23,62 @@ class Component:
     classpaths: str
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a file took the place of.
+
+    `other` is the file that said something else the last time, or `NO_FILE`; `overruled` are items whose edits the
+    file took back.
+    """
+
+    other: str = ""
+    overruled: tuple[str, ...] = ()
+
+    def told(self, name: str, file: Path) -> str:
+        """A sentence for the log about a production that was read from `file`; empty if nothing was lost."""
+        if self.other == NO_FILE:
+            return (
+                f"{name} was replaced through the API since its file was read the last time; it is now as {file} says. "
+                "To keep what it was, export it before the file is run, or run the file that it came from."
+            )
+        if self.other:
+            text = f"{name} was read from {self.other} the last time; it is now as {file} says."
+            return f"{text} To keep the other, run that file."
+        if self.overruled:
+            return (
+                f"{file} has changed: where it changed the same, edits to {', '.join(self.overruled)} that were made "
+                "in the portal are gone. Look at these items, and edit them again if needed."
+            )
+        return ""
+
+
 class Productions:
     """What is configured in one data folder."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def register(self, source: Production, file: str = "") -> str:
-        """Take a production from its file; edits made since the last time stay.
-
-        Returns the other file that it was read from last, if that said something else; else nothing.
-        """
+    def register(self, source: Production, file: str = "") -> Taken:
+        """Take a production from its file; edits made since the last time stay, but where the file changed too."""
         row = self._row(source.name)
-        current, other = source, ""
+        current, taken = source, Taken()
         if row is not None:
             before = config.from_dict(source.name, json.loads(row["source"]))
-            current = config.merge(config.from_dict(source.name, json.loads(row["current"])), before, source)
+            edited = config.from_dict(source.name, json.loads(row["current"]))
+            current = config.merge(edited, before, source)
             last = self.kept(f"file {source.name}")
-            other = last if last != file and before != source else ""
+            if last != file and before != source:
+                taken = Taken(last)
+            else:
+                taken = Taken(overruled=tuple(config.overruled(edited, before, current)))
         self._put(source, current)
         self.keep(f"file {source.name}", file)
-        return other
+        return taken
 
     def replace(self, production: Production) -> None:
         """Take a production as it is, whatever was there before."""
         self._put(production, production)
+        self.keep(f"file {production.name}", NO_FILE)
 
     def save(self, production: Production) -> None:
         """Keep an edit."""

@@ -14,6 +14,7 @@ from irislite.beside import Beside
 from irislite.database import Database
 from irislite.errors import BadRequest
 from irislite.header import FINISHED
+from irislite.idbounds import last_before
 from irislite.size import shrink
 from irislite.units import shown
 
@@ -165,7 +166,7 @@ class _Users:
 
 
 def _purge_messages(database: Database | Beside, cutoff: str, dry_run: bool) -> Iterator[dict[str, int]]:
-    last = _boundary(database.reader(), "message_header", "time_created", cutoff)
+    last = last_before(database.reader(), "message_header", "time_created", cutoff)
     users: _Users | None = None
     gone: set[int] = set()  # in a dry run: the messages that would be away by now and had a common body
     after = 0
@@ -241,7 +242,7 @@ def _bodies(batch: list[_Message]) -> list[int]:
 
 
 def _purge_log(database: Database | Beside, cutoff: str, dry_run: bool) -> Iterator[dict[str, int]]:
-    last = _boundary(database.reader(), "event_log", "time_logged", cutoff)
+    last = last_before(database.reader(), "event_log", "time_logged", cutoff)
     after = 0
     while rows := database.reader().execute(_LOG, {"after": after, "last": last, "cutoff": cutoff}).fetchall():
         ids = [row[0] for row in rows]
@@ -261,25 +262,6 @@ def _purge_processes(database: Database | Beside, cutoff: str, dry_run: bool) ->
 
 
 # -- rows ------------------------------------------------------------------------------------
-
-
-def _boundary(connection: sqlite3.Connection, table: str, column: str, cutoff: str) -> int:
-    """The highest id that is older than `cutoff`; 0 or less if none is.
-
-    Ids are in the order of time, so it is found by halves. Where a clock was wrong the place is
-    too, but not what goes: that is decided by each row's own time.
-    """
-    low, high = connection.execute(f"SELECT ifnull(min(id), 1), ifnull(max(id), 0) FROM {table}").fetchone()
-    while low <= high:
-        middle = (low + high) // 2
-        row = connection.execute(
-            f"SELECT id, {column} FROM {table} WHERE id >= ? ORDER BY id LIMIT 1", (middle,)
-        ).fetchone()
-        if row is not None and row[1] < cutoff:
-            low = row[0] + 1
-        else:
-            high = middle - 1
-    return int(low) - 1
 
 
 def _ids(connection: sqlite3.Connection, sql: str, **values: int | str) -> list[int]:

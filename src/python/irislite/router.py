@@ -109,6 +109,13 @@ class Router:
                 queue = self._queues.setdefault(name, Queue(name, self._store.queued, backlog, self._known_id))
         return queue
 
+    @property
+    def claimed(self) -> frozenset[int]:
+        """The ids of the messages that pool members work on: Delivered, though their rows say Queued."""
+        with self._queues_lock:
+            queues = list(self._queues.values())
+        return frozenset().union(*(queue.claimed for queue in queues))
+
     def place(self, config_name: str, address: Address) -> None:
         """Say where an item's messages go from now on."""
         self._addresses[config_name] = address

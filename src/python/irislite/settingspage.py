@@ -9,7 +9,7 @@ from irislite.config import SETTINGS_TEXT, Item
 from irislite.errors import ProductionError
 from irislite.header import BusinessType
 from irislite.itemsettings import Known
-from irislite.masking import masked_setting
+from irislite.masking import masked_setting, unmasked_setting
 from irislite.views import SettingView
 
 Key = tuple[str, str]  # target, which is Host or Adapter, and name
@@ -18,10 +18,13 @@ Key = tuple[str, str]  # target, which is Host or Adapter, and name
 def shown(
     item: Item, kind: BusinessType, declared: Iterable[DeclaredSetting], of_adapter: Iterable[DeclaredSetting]
 ) -> list[SettingView]:
-    """`%settings`, what the class declares, what the runtime knows, what the adapter declares, what else is set."""
+    """`%settings`, what the class declares, what the runtime knows, what the adapter declares, what else is set.
+
+    Secrets are masked: nobody is shown one who only asks how an item is set.
+    """
     own = {setting.name: setting for setting in declared}
     views = [
-        SettingView(SETTINGS_TEXT, "Host", "String", item.setting(SETTINGS_TEXT), "", False, "Python",
+        SettingView(SETTINGS_TEXT, "Host", "String", _text(item, "Host", SETTINGS_TEXT), "", False, "Python",
                     "One name=value a line; each becomes an attribute of the component, as text.")
     ]  # fmt: skip
     views += [_view(item, "Host", setting, setting.required) for setting in own.values()]
@@ -29,18 +32,25 @@ def shown(
     views += [_view(item, "Adapter", setting, setting.required) for setting in of_adapter]
     there = {(view.target, view.name) for view in views}
     views += [
-        SettingView(name, target, "String", text, "", False, "", "")
-        for (target, name), text in item.settings.items()
+        SettingView(name, target, "String", _text(item, target, name), "", False, "", "")
+        for target, name in item.settings
         if (target, name) not in there
     ]
     return views
 
 
 def changed(item: Item, settings: Mapping[Key, str | None], pool_size: int | None = None) -> Item:
-    """The item with other settings; None takes one back to its default. Raises `ProductionError`."""
+    """The item with other settings; None takes one back to its default. Raises `ProductionError`.
+
+    A secret that comes back masked, as it was shown, stays what it is.
+    """
     if pool_size is not None and pool_size < 0:
         raise ProductionError(f"The pool size of {item.name} is {pool_size}: it must be 0 or more.")
-    merged: dict[Key, str | None] = {**item.settings, **settings}
+    typed = {
+        (target, name): unmasked_setting(name, text, item.setting(name, target))
+        for (target, name), text in settings.items()
+    }
+    merged: dict[Key, str | None] = {**item.settings, **typed}
     return replace(
         item,
         settings={key: text for key, text in merged.items() if text is not None},
@@ -61,7 +71,12 @@ def differences(before: Item, after: Item) -> list[str]:
 
 
 def _view(item: Item, target: str, setting: DeclaredSetting | Known, required: bool = False) -> SettingView:
-    text = item.setting(setting.name, target)
+    text = _text(item, target, setting.name)
     return SettingView(
         setting.name, target, setting.type, text, setting.default, required, setting.category, setting.description
     )
+
+
+def _text(item: Item, target: str, name: str) -> str | None:
+    text = item.setting(name, target)
+    return None if text is None else masked_setting(name, text)

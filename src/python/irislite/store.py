@@ -1,31 +1,24 @@
-"""Messages on disk: accept a request, complete it, read a session. The only SQL about messages."""
+"""Messages on their way to the disk: accept a request, complete it, move it. The only SQL that writes messages."""
 
 import itertools
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from typing import Any, NamedTuple, NoReturn
 
+from irislite.context import current
 from irislite.database import Database, Write
-from irislite.errors import IllegalMove, StoreError, UnknownSession
-from irislite.header import (
-    Body,
-    BusinessType,
-    Draft,
-    Header,
-    Invocation,
-    MessageType,
-    Priority,
-    Status,
-    sources_of,
-)
+from irislite.errors import IllegalMove, UnknownSession
+from irislite.header import Draft, Header, Status, sources_of
 from irislite.masking import masked
+from irislite.messagereader import Entry as Entry  # its readers and the writer are one to whoever uses it
+from irislite.messagereader import MessageReader
+from irislite.messagereader import ProcessState as ProcessState
 
 _MESSAGE_COLUMNS = (*Header._fields, "body_classname", "body_content")
-_ENDING_COLUMNS = ("ended_id", "ended_status", "ended_time", "ended_error_text")
+_ENDING_COLUMNS = ("ended_id", "ended_status", "ended_time", "ended_taken", "ended_error_text")
 _NO_MESSAGE = (None,) * len(_MESSAGE_COLUMNS)
 _NO_ENDING = (None,) * len(_ENDING_COLUMNS)
 _ROWS = 200  # of one statement
@@ -48,7 +41,7 @@ _INTAKE = (
     CREATE TEMP TRIGGER intake_ending INSTEAD OF INSERT ON intake WHEN NEW.ended_id IS NOT NULL BEGIN
         UPDATE message_header SET status = NEW.ended_status, time_processed = NEW.ended_time,
             is_error = NEW.ended_status = {int(Status.ERROR)}, error_text = NEW.ended_error_text,
-            corresponding_message_id = coalesce(NEW.id, corresponding_message_id)
+            corresponding_message_id = coalesce(NEW.id, corresponding_message_id), time_taken = NEW.ended_taken
             WHERE id = NEW.ended_id AND status IN ({_SOURCES[Status.COMPLETED]});
         SELECT RAISE(ABORT, 'a message cannot end so') WHERE changes() = 0;
     END
@@ -56,19 +49,12 @@ _INTAKE = (
 )
 
 
-class Entry(NamedTuple):
-    """One message in a queue: its header and, unless it is large, its body."""
-
-    header: Header
-    body: Body | None
-    has_secrets: bool = False  # the body in memory is more than what is stored
-
-
 class Change(NamedTuple):
     """What one write does to messages: the end of a message's handling, and messages it adds.
 
-    `header_id` 0 adds only. `contents` are the bodies' texts as they are stored, without their
-    secrets. If `is_late` says so inside the transaction, the answer, which comes first, is Discarded.
+    `header_id` 0 adds only. `time_taken` is when a pool member took the message. `contents` are the
+    bodies' texts as they are stored, without their secrets. If `is_late` says so inside the
+    transaction, the answer, which comes first, is Discarded.
     """
 
     drafts: tuple[Draft, ...]
@@ -77,23 +63,7 @@ class Change(NamedTuple):
     status: Status = Status.COMPLETED
     error_text: str = ""
     is_late: Callable[[], bool] | None = None
-
-
-@dataclass(slots=True)
-class ProcessState:
-    """What a business process keeps between its messages.
-
-    `pending` maps the header ids of calls that were not answered yet to their completion keys.
-    """
-
-    id: int
-    config_name: str
-    primary_request_id: int
-    response: Body | None = None
-    replied: bool = False
-    pending: dict[int, str] = field(default_factory=dict)
-    properties: dict[str, Any] = field(default_factory=dict)
-    completed: bool = False
+    time_taken: str = ""
 
 
 def now() -> str:
@@ -112,11 +82,11 @@ def storable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-class Store:
+class Store(MessageReader):
     """The messages of one data folder."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        super().__init__(database)
         self._next_id = _highest_id(database.reader()) + 1
         database.write(lambda connection: [connection.execute(statement) for statement in _INTAKE])
 
@@ -156,7 +126,7 @@ class Store:
         caller still waits. `committed` gets the answer, if there is one. The caller waits for the write.
         """
         drafts = (answer,) if answer is not None else ()
-        change = Change(drafts, _contents(drafts), header.id, status, storable(error_text), is_late)
+        change = Change(drafts, _contents(drafts), header.id, status, storable(error_text), is_late, _taken(header.id))
         return self._database.submit_many(self._apply, change, committed)
 
     def complete_with(
@@ -169,8 +139,10 @@ class Store:
     ) -> Write:
         """End the handling of a message, in one transaction with whatever `also` writes."""
 
+        taken = _taken(header.id)
+
         def apply(connection: sqlite3.Connection) -> list[Entry]:
-            self.move(connection, header.id, status, error_text)
+            self.move(connection, header.id, status, error_text, time_taken=taken)
             return also(connection)
 
         return self._database.submit(apply, committed, waits=True)
@@ -183,11 +155,11 @@ class Store:
         rows: list[tuple[Any, ...]] = []
         results = []
         time = now()
-        for drafts, contents, header_id, status, error_text, is_late in changes:
+        for drafts, contents, header_id, status, error_text, is_late, time_taken in changes:
             entries: list[Entry] = []
             ending: tuple[Any, ...] = _NO_ENDING
             if header_id:
-                ending = (header_id, status._value_, time, error_text)
+                ending = (header_id, status._value_, time, time_taken, error_text)
                 if not drafts:
                     rows.append(_NO_MESSAGE + ending)
             for draft, content in zip(drafts, contents, strict=True):
@@ -228,7 +200,7 @@ class Store:
         row = (
             header_id, session_id, type_._value_, invocation._value_, status._value_, priority._value_, source, target,
             source_type._value_, target_type._value_, queue_name, return_queue, process_id, class_name, body_id,
-            description, time, time, 1 if is_error else 0, error_text, answers, classname, content,
+            description, time, time, 1 if is_error else 0, error_text, answers, "", classname, content,
         )  # fmt: skip
         return Entry(header, body, body is not None and content != body.content), row
 
@@ -246,17 +218,25 @@ class Store:
 
     @staticmethod
     def move(
-        connection: sqlite3.Connection, header_id: int, new: Status, error_text: str = "", answer_id: int = 0
-    ) -> None:
+        connection: sqlite3.Connection, header_id: int, new: Status, error_text: str = "", answer_id: int = 0,
+        time_taken: str = "",
+    ) -> None:  # fmt: skip
         """Write a status. Raises `IllegalMove` where `header.MOVES` has no such move."""
         changed = connection.execute(
             "UPDATE message_header SET status = ?, time_processed = ?, is_error = ?, error_text = ?, "
-            "corresponding_message_id = CASE ?5 WHEN 0 THEN corresponding_message_id ELSE ?5 END "
+            "corresponding_message_id = CASE ?5 WHEN 0 THEN corresponding_message_id ELSE ?5 END, "
+            "time_taken = CASE ?7 WHEN '' THEN time_taken ELSE ?7 END "
             f"WHERE id = ?6 AND status IN ({_SOURCES[new]})",
-            (int(new), now(), int(new is Status.ERROR), storable(error_text), answer_id, header_id),
+            (int(new), now(), int(new is Status.ERROR), storable(error_text), answer_id, header_id, time_taken),
         ).rowcount
         if not changed:
             Store._refuse(connection, header_id, new)
+
+    def suspend(self, header_ids: list[int]) -> None:
+        """Lay messages aside that no queue in memory holds yet."""
+        self._database.write(
+            lambda connection: [self.move(connection, header_id, Status.SUSPENDED) for header_id in header_ids]
+        )
 
     @staticmethod
     def requeue(connection: sqlite3.Connection, header: Header) -> None:
@@ -284,146 +264,7 @@ class Store:
             "Reload the page: someone else may have changed it."
         )
 
-    # -- reading -----------------------------------------------------------------------
-
-    def header(self, header_id: int) -> Header:
-        """One header. Raises `UnknownSession` if there is none."""
-        row = self._read("SELECT * FROM message_header WHERE id = ?", (header_id,)).fetchone()
-        if row is None:
-            raise UnknownSession(f"There is no message {header_id}: look its number up in the message list.")
-        return to_header(row)
-
-    def body(self, body_id: int) -> Body | None:
-        """One body, or None for a message that has none."""
-        row = self._read("SELECT class_name, classname, content FROM message_body WHERE id = ?", (body_id,)).fetchone()
-        return Body(*row) if row is not None else None
-
-    def session(self, session_id: int) -> list[Header]:
-        """All headers of a session, in order. Raises `UnknownSession` if there are none."""
-        rows = self._read("SELECT * FROM message_header WHERE session_id = ? ORDER BY id", (session_id,)).fetchall()
-        if not rows:
-            raise UnknownSession(f"There is no session {session_id}: look its number up in the message list.")
-        return [to_header(row) for row in rows]
-
-    def latest(
-        self, limit: int, before_id: int | None = None, target: str | None = None, status: Status | None = None
-    ) -> list[Header]:
-        """The newest headers, newest first; `before_id` pages on.
-
-        `target` keeps the messages to and from one item, `status` those in one stored status.
-        """
-        conditions: list[str] = ["1"]
-        values: list[Any] = []
-        if before_id is not None:
-            conditions.append("id < ?")
-            values.append(before_id)
-        if status is not None:
-            conditions.append("status = ?")
-            values.append(int(status))
-            if target is None and status not in (Status.QUEUED, Status.COMPLETED):
-                conditions.append("status NOT IN (2, 9)")  # as the index of these says it
-        chosen = f"{' AND '.join(conditions)} ORDER BY id DESC LIMIT ?"
-        values.append(limit)
-        if target is not None:  # two ranges of two indexes: an OR would read every message
-            either = " UNION ".join(
-                f"SELECT id FROM (SELECT id FROM message_header WHERE {column} = ? AND {chosen})"
-                for column in ("target_config_name", "source_config_name")
-            )
-            chosen = f"id IN ({either}) ORDER BY id DESC LIMIT ?"
-            values = [target, *values, target, *values, limit]
-        rows = self._read(f"SELECT * FROM message_header WHERE {chosen}", tuple(values))
-        return [to_header(row) for row in rows]
-
-    def waiting(self, queue_name: str, target: str) -> list[int]:
-        """The ids of the messages that are Queued for a target, oldest first."""
-        rows = self._read(
-            "SELECT id FROM message_header INDEXED BY message_header_queue "
-            "WHERE target_queue_name = ? AND target_config_name = ? AND status = 2 ORDER BY id",
-            (queue_name, target),
-        )
-        return [row[0] for row in rows]
-
-    def oldest(self, queue_name: str, target: str) -> Header | None:
-        """The message that is Queued for a target for longest, or None."""
-        found = [
-            self._read(
-                "SELECT * FROM message_header INDEXED BY message_header_queue WHERE target_queue_name = ? "
-                "AND priority = ? AND target_config_name = ? AND status = 2 ORDER BY id LIMIT 1",
-                (queue_name, priority, target),
-            ).fetchone()
-            for priority in Priority
-        ]
-        return min((to_header(row) for row in found if row is not None), default=None, key=lambda header: header.id)
-
-    def waiting_for_callers(self, return_queues: str) -> list[int]:
-        """The ids of the Queued requests whose return queue begins so: somebody waits for them, or did."""
-        rows = self._read(
-            "SELECT id FROM message_header INDEXED BY message_header_queue "
-            "WHERE status = 2 AND type = 1 AND return_queue_name >= ?1 "
-            "AND return_queue_name < ?1 || char(0x10FFFF) ORDER BY id",
-            (return_queues,),
-        )
-        return [row[0] for row in rows]
-
-    def suspend(self, header_ids: list[int]) -> None:
-        """Lay messages aside that no queue in memory holds yet."""
-        self._database.write(
-            lambda connection: [self.move(connection, header_id, Status.SUSPENDED) for header_id in header_ids]
-        )
-
-    def response_to(self, header_id: int) -> Header | None:
-        """The answer to a request, if there is one."""
-        row = self._read(
-            "SELECT a.* FROM message_header r JOIN message_header a ON a.id = r.corresponding_message_id "
-            "WHERE r.id = ? AND r.type = 1",
-            (header_id,),
-        ).fetchone()
-        return to_header(row) if row is not None else None
-
-    def counts(self) -> dict[Status, int]:
-        """How many messages there are in each status."""
-        rows = self._read("SELECT status, COUNT(*) FROM message_header GROUP BY status", ())
-        return {Status(status): count for status, count in rows}
-
-    def queued(self, queue_name: str, priority: Priority, after_id: int, limit: int) -> list[Entry]:
-        """The next messages of a queue that nobody has taken, oldest first, with their bodies."""
-        rows = self._read(
-            "SELECT h.*, b.class_name, b.classname, b.content FROM message_header h "
-            "LEFT JOIN message_body b ON b.id = h.message_body_id "
-            "WHERE h.target_queue_name = ? AND h.priority = ? AND h.status = 2 AND h.id > ? ORDER BY h.id LIMIT ?",
-            (queue_name, priority, after_id, limit),
-        )
-        return [Entry(to_header(row), _body(row)) for row in rows]
-
-    def queued_counts(self) -> dict[str, dict[tuple[Priority, str], int]]:
-        """How many messages wait, by queue, and there by priority and target."""
-        rows = self._read(
-            "SELECT target_queue_name, priority, target_config_name, COUNT(*) FROM message_header WHERE status = 2 "
-            "GROUP BY 1, 2, 3",
-            (),
-        )
-        counts: dict[str, dict[tuple[Priority, str], int]] = {}
-        for queue_name, priority, target, count in rows:
-            counts.setdefault(queue_name, {})[Priority(priority), target] = count
-        return counts
-
     # -- business processes --------------------------------------------------------------
-
-    def process_state(self, process_id: int) -> ProcessState | None:
-        """What a business process keeps, or None if it is not there any more."""
-        row = self._read("SELECT * FROM business_process WHERE id = ?", (process_id,)).fetchone()
-        if row is None:
-            return None
-        return ProcessState(
-            id=row["id"],
-            config_name=row["config_name"],
-            primary_request_id=row["primary_request_id"],
-            response=Body(*json.loads(row["response"])) if row["response"] else None,
-            replied=bool(row["replied"]),
-            pending={int(key): value for key, value in json.loads(row["pending"]).items()},
-            properties=json.loads(row["properties"]),
-            completed=bool(row["completed"]),
-        )
 
     def close_processes_of(self, request_id: int) -> None:
         """End the processes that an earlier handling of a request began and a crash left."""
@@ -436,21 +277,6 @@ class Store:
                     "UPDATE business_process SET completed = 1 WHERE primary_request_id = ?", (request_id,)
                 )
             )
-
-    def has_open_processes(self, config_name: str) -> bool:
-        """Whether processes of an item wait for answers."""
-        found = self._read("SELECT 1 FROM business_process WHERE config_name = ? AND completed = 0", (config_name,))
-        return found.fetchone() is not None
-
-    def has_busy_processes(self, config_name: str) -> bool:
-        """The same without those that wait for the documents of private sessions alone: their polls are Deferred."""
-        found = self._read(
-            "SELECT 1 FROM business_process WHERE config_name = ? AND completed = 0 AND (pending = '{}' OR EXISTS ("
-            "SELECT 1 FROM json_each(pending) AS call JOIN message_header AS header "
-            "ON header.id = CAST(call.key AS INTEGER) WHERE header.status != ?))",
-            (config_name, Status.DEFERRED),
-        )
-        return found.fetchone() is not None
 
     @staticmethod
     def save_process_state(connection: sqlite3.Connection, state: ProcessState) -> int:
@@ -481,11 +307,11 @@ class Store:
             or 0
         )
 
-    def _read(self, sql: str, values: tuple[Any, ...]) -> sqlite3.Cursor:
-        try:
-            return self._database.reader().execute(sql, values)
-        except sqlite3.Error as error:
-            raise StoreError(f"The store cannot be read: {error}. Check the disk and the folder's rights.") from error
+
+def _taken(header_id: int) -> str:
+    """When the message at hand was taken from its queue; empty for any other one."""
+    context = current.get()
+    return context.time_taken if context.message_id == header_id else ""
 
 
 def _contents(drafts: tuple[Draft, ...]) -> tuple[str, ...]:
@@ -519,29 +345,3 @@ def _highest_id(connection: sqlite3.Connection) -> int:
         "SELECT max(seq) FROM sqlite_sequence WHERE name IN ('message_header', 'message_body')"
     ).fetchone()
     return row[0] or 0
-
-
-def to_header(row: Sequence[Any]) -> Header:
-    """The header that a row of `message_header` holds; its columns come first, in the order of the fields."""
-    (
-        number, session_id, type_, invocation, status, priority, source, target, source_type, target_type, queue_name,
-        return_queue, process_id, class_name, body_id, description, created, processed, is_error, error_text, answers,
-    ) = row[: len(Header._fields)]  # fmt: skip
-    return Header(
-        number, session_id, _TYPES[type_], _INVOCATIONS[invocation], _STATUSES[status], _PRIORITIES[priority], source,
-        target, _BUSINESS_TYPES[source_type], _BUSINESS_TYPES[target_type], queue_name, return_queue, process_id,
-        class_name, body_id, description, created, processed, bool(is_error), error_text, answers,
-    )  # fmt: skip
-
-
-# Asking a dictionary is much quicker than asking an enumeration.
-_TYPES = {int(member): member for member in MessageType}
-_INVOCATIONS = {int(member): member for member in Invocation}
-_STATUSES = {int(member): member for member in Status}
-_PRIORITIES = {int(member): member for member in Priority}
-_BUSINESS_TYPES = {int(member): member for member in BusinessType}
-
-
-def _body(row: sqlite3.Row) -> Body | None:
-    class_name, classname, content = row[-3:]  # by place: a name is looked for among all the columns
-    return Body(class_name, classname, content) if class_name is not None else None

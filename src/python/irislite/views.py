@@ -30,7 +30,8 @@ class ItemState(StrEnum):
 class ItemView:
     """An item as an operator sees it.
 
-    `reason` says why it is not running; `last_activity` is in seconds since the epoch.
+    `reason` says why it is not running; `last_activity` is in seconds since the epoch; `throughput` counts the
+    messages it handled in each of the last `throughput.STEPS` steps, the oldest first.
     """
 
     name: str
@@ -46,6 +47,22 @@ class ItemView:
     in_progress: int
     processed: int
     last_activity: float
+    throughput: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A member of an item's pool. `message_id` is what it works on, since a time in seconds since the epoch, or 0.
+
+    `item` is whose message that is: the actors' members work for several.
+    """
+
+    job: int
+    state: str
+    item: str
+    message_id: int
+    session_id: int
+    since: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A session as a picture: its headers as columns and numbered arrows."""
+"""A session as a picture: its headers as columns and numbered arrows, and where its time went."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,9 @@ class Arrow:
     `number` counts from 1 in the order of the messages. `time` is when it was created, as in
     the header; `offset_ms` the same, since the session began. `duration_ms` is, for a request,
     the time to its answer or to the end of its handling, None while it is under way, and None
-    for a response. `failed` says that its handling ended in an error, or that it carries one.
+    for a response. `waited_ms` is how much of it passed in the queue and `worked_ms` how long a
+    pool member had it; None where nobody took it, or not yet, or nobody knows. `failed` says that
+    its handling ended in an error, or that it carries one.
     """
 
     number: int
@@ -46,9 +48,25 @@ class Arrow:
     time: str
     offset_ms: float
     duration_ms: float | None
+    waited_ms: float | None
+    worked_ms: float | None
     status: Status
     description: str
     failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one host had of a session's time: in its queue, at work, and of that without waiting for others.
+
+    `own_ms` leaves out the time in which calls that the host made meanwhile were not answered yet.
+    """
+
+    name: str
+    requests: int
+    waited_ms: float
+    worked_ms: float
+    own_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +107,8 @@ def build(headers: Sequence[Header], delivered: frozenset[int] = frozenset()) ->
                 time=header.time_created,
                 offset_ms=_elapsed_ms(start, header.time_created),
                 duration_ms=_duration_ms(header, status, answers.get(header.id)),
+                waited_ms=_elapsed_ms(_moment(header.time_created), header.time_taken) if header.time_taken else None,
+                worked_ms=_elapsed_ms(_moment(header.time_taken), header.time_processed) if header.time_taken else None,
                 status=status,
                 description=header.description or header.message_body_class_name,
                 failed=header.is_error or status is Status.ERROR,
@@ -102,6 +122,41 @@ def build(headers: Sequence[Header], delivered: frozenset[int] = frozenset()) ->
         finished=not any(arrow.status in UNFINISHED for arrow in arrows),
         duration_ms=_elapsed_ms(start, end),
     )
+
+
+def shares(trace: Trace) -> list[Share]:
+    """Where the time went: what each host had of it, the most at work first."""
+    requests = [arrow for arrow in trace.arrows if arrow.kind is ArrowKind.REQUEST]
+    found = []
+    for place, column in enumerate(trace.columns):
+        taken = [arrow for arrow in requests if arrow.target == place and arrow.worked_ms is not None]
+        if not taken:
+            continue
+        calls = [
+            (arrow.offset_ms, arrow.offset_ms + arrow.duration_ms)
+            for arrow in requests
+            if arrow.source == place and arrow.duration_ms is not None
+        ]
+        worked = sum(arrow.worked_ms or 0.0 for arrow in taken)
+        others = sum(_covered_ms(_at_work(arrow), calls) for arrow in taken)
+        waited = sum(arrow.waited_ms or 0.0 for arrow in taken)
+        found.append(Share(column.name, len(taken), round(waited, 3), round(worked, 3), round(worked - others, 3)))
+    return sorted(found, key=lambda share: -share.own_ms)
+
+
+def _at_work(arrow: Arrow) -> tuple[float, float]:
+    begin = arrow.offset_ms + (arrow.waited_ms or 0.0)
+    return begin, begin + (arrow.worked_ms or 0.0)
+
+
+def _covered_ms(span: tuple[float, float], parts: Iterable[tuple[float, float]]) -> float:
+    """How much of a span lies in any of the parts, each millisecond counted once."""
+    covered, at = 0.0, span[0]
+    for begin, end in sorted(parts):
+        begin, end = max(begin, at), min(end, span[1])
+        if end > begin:
+            covered, at = covered + end - begin, end
+    return covered
 
 
 def _columns(headers: Iterable[Header]) -> tuple[Column, ...]:

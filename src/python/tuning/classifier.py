@@ -16,6 +16,7 @@ import transformers
 from safetensors import SafetensorError
 from transformers.utils import logging
 
+import libraries
 from tuning import kernels
 from tuning.errors import ModelUnusable
 
@@ -54,6 +55,11 @@ def load(folder: Path, label_names: Sequence[str], seed: int, task: str = "text-
 
     Nothing is fetched, no code of the folder runs, and only safetensors are read. Raises `ModelUnusable`.
     """
+    with libraries.lock:
+        return _load(folder, label_names, seed, task)
+
+
+def _load(folder: Path, label_names: Sequence[str], seed: int, task: str) -> Classifier:
     transformers.set_seed(seed)
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     labels: dict[str, Any] = {"num_labels": 1, "problem_type": "regression"}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import paths
-from tuning import card, launch, metrics, places, registry, request, runs, source, table
+from tuning import card, curve, launch, metrics, places, registry, request, runs, source, table, warming
 from tuning.cache import Cache, digest
 from tuning.dataset import Dataset
 from tuning.errors import BadRequest, Cancelled, TrainingFailed
@@ -33,17 +33,20 @@ def train(
     fields: Mapping[str, object],
     log: Log,
     spent: Callable[[], Mapping[str, Any]] | None = None,
+    bear: Callable[[float], None] = lambda cpu_s: None,
 ) -> Report:
     """Train the champion `model_name` on rows of a SQL table and save the outcome as its candidate.
 
     `fields` are those of a TrainRequest; values may be text. `log` is called with a line at a time, from this
-    thread; `spent` says what the work cost until then. A second training waits for the first. The champion is not
+    thread; `spent` says what the work cost until then, and `bear` takes the seconds of processor time of processes
+    that were started for it. A second training waits for the first. The champion is not
     changed. Raises a `TuningError` (`Cancelled` when a message stopped it), `paths.PathNotAllowed`, or the database
     driver's own error.
     """
     began_s = time.monotonic()
     root = paths.from_container(str(model_root))
     labels = request.whole_number("num_labels", num_labels, at_least=1)
+    warming.load()
     asked_fields = _completed(root, model_name, fields)
     asked = request.parse(asked_fields, root)
     with registry.champion(root, model_name, log) as folder:
@@ -55,7 +58,7 @@ def train(
     for line in data.lines():
         log(line)
     with runs.turn(root, model_name, log) as run:
-        return _Job(root, model_name, asked, asked_fields, data, run, log).work(began_s, spent)
+        return _Job(root, model_name, asked, asked_fields, data, run, log, bear).work(began_s, spent)
 
 
 class _Job:
@@ -70,9 +73,10 @@ class _Job:
         data: Dataset,
         run: runs.Run,
         log: Log,
+        bear: Callable[[float], None],
     ) -> None:
         self._root, self._name, self._asked, self._fields = root, name, asked, fields
-        self._data, self._run, self._log = data, run, log
+        self._data, self._run, self._log, self._bear = data, run, log, bear
         self._options, self._seed = asked.training, _seed(asked)
         self._cache = Cache(root / ".cache-tuning")
         self._notes = list(asked.notes)
@@ -194,8 +198,9 @@ class _Job:
             )
         if options.processes > 1:
             fitted = launch.fit(
-                run, classifier, train, held_out, keywords, options, self._seed, own_saves, self._log, checkpoint
-            )
+                run, classifier, train, held_out, keywords, options, self._seed, own_saves, self._log, checkpoint,
+                self._bear,
+            )  # fmt: skip
         else:
             fitted = trainer.fit(classifier, train, held_out, arguments, options, self._log, control, checkpoint)
         new = trainer.predict(classifier, held_out, arguments)
@@ -231,6 +236,7 @@ class _Job:
             task=task,
             seed=self._seed,
             steps=fitted.steps,
+            curve=curve.read(Path(keywords["output_dir"])),
             stopped=f"by a message, at step {fitted.stopped_at}" if fitted.stopped_at is not None else None,
             resumed_from_step=None,
             arguments=arguments,

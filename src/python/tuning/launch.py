@@ -6,6 +6,7 @@ The one that asks writes what is to be done into a folder, and torchrun starts t
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -40,10 +41,12 @@ def fit(
     own_saves: bool,
     log: Callable[[str], None],
     checkpoint: Path | None,
+    bear: Callable[[float], None],
 ) -> "Fitted":
     """Train in `options.processes` processes; the classifier has the outcome's weights then.
 
-    Raises what the processes raised of this package's errors, and `TrainingFailed` when one of them died.
+    `bear` takes their processor time in seconds, however they end. Raises what the processes raised of this package's
+    errors, and `TrainingFailed` when one of them died.
     """
     from tuning import classifier as classifiers
     from tuning import trainer
@@ -65,7 +68,11 @@ def fit(
     try:
         _write(folder, job, train, held_out)
         secrets = {name: value for name, value in keywords.items() if name.endswith("_token")}
-        _start(folder, options.processes, bool(keywords.get("use_cpu")), secrets, log)
+        before_s = _children_s()
+        try:
+            _start(folder, options.processes, bool(keywords.get("use_cpu")), secrets, log)
+        finally:
+            bear(_children_s() - before_s)
         outcome = json.loads((folder / "outcome.json").read_text(encoding="utf-8"))
         if "error" in outcome:
             raise getattr(errors, outcome["error"])(outcome["message"])
@@ -152,6 +159,12 @@ def _start(folder: Path, processes: int, on_cpu: bool, secrets: Mapping[str, Any
             f"The {processes} processes of the training ended with code {started.returncode}. Nothing was saved; send "
             f"it again, or without processes. Their last words:\n{told}"
         )
+
+
+def _children_s() -> float:
+    """The processor time of all processes that this one started and that have ended, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _write(folder: Path, job: Mapping[str, Any], *parts: "Encoded") -> None:

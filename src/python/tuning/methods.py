@@ -9,6 +9,7 @@ import torch
 import transformers
 from torch import nn
 
+import libraries
 from tuning.cache import Cache, digest
 from tuning.classifier import Classifier
 from tuning.encoding import IGNORED, Collator, Encoded
@@ -24,7 +25,8 @@ def with_lora(classifier: Classifier, options: Options) -> Any:
     Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models". Raises `MethodMissing` without peft.
     """
     try:
-        import peft
+        with libraries.lock:
+            import peft
     except ImportError as error:
         raise MethodMissing(
             "The method lora needs the package peft. Install it (pip install 'evergreen[lora]'), or train with "

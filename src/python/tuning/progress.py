@@ -1,10 +1,13 @@
-"""What a training tells while it runs; loaded with transformers, when the first training begins."""
+"""What a training tells while it runs, in lines and as a curve; loaded with transformers, at the first training."""
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback, TrainerState, TrainingArguments
+
+from tuning import curve
 
 _LINES = 20
 _QUIET_S = 60.0
@@ -25,7 +28,9 @@ class Progress(TrainerCallback):
         several = f", in {args.world_size} processes" if args.world_size > 1 else ""
         self._log(f"training begins: {state.max_steps} steps of {rows} rows in {precision}{several}")
 
-    def on_log(self, _: TrainingArguments, state: TrainerState, *__: Any, logs: dict[str, float], **___: Any) -> None:
+    def on_log(self, args: TrainingArguments, state: TrainerState, *_: Any, logs: dict[str, float], **__: Any) -> None:
+        if state.is_world_process_zero:
+            curve.add(Path(str(args.output_dir)), state.global_step, state.max_steps, state.epoch, logs)
         if "loss" in logs:
             self._loss = logs
             finished = state.global_step == state.max_steps

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypedDict
 
+from tuning.curve import Point
+
 _PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "numpy", "scikit-learn", "peft", "pyarrow")
 
 
@@ -38,6 +40,8 @@ class Report(TypedDict):
     """The sha256 of the rows as they were trained on and held out, in their order."""
     seed: int
     steps: int
+    curve: list[Point]
+    """What was measured at which step (see `curve`)."""
     resumed_from_step: int | None
     stopped: str | None
     """Why the training ended before its last step, if it did."""

@@ -184,6 +184,18 @@ def unfinished(root: Path, name: str) -> list[Unfinished]:
     return [found for found in _records(folder) if found.id != running]
 
 
+def running(root: Path, name: str) -> Unfinished | None:
+    """The training of the model that is at work now, once it is written down; None if none is."""
+    folder = _folder(root, name)
+    if not _is_running(folder):
+        return None
+    try:
+        current = (folder / "current").read_text()
+        return next((found for found in _records(folder) if found.id == current), None)
+    except FileNotFoundError:  # it ended this very moment
+        return None
+
+
 def resumable(run: Run, plan: Plan, resume: bool | None) -> Unfinished | None:
     """The unfinished training that this one goes on with; None if it begins anew.
 

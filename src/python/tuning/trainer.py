@@ -19,7 +19,8 @@ import transformers
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
-from tuning import disk, methods, metrics
+import libraries
+from tuning import disk, methods, metrics, trackers
 from tuning.cache import Cache
 from tuning.classifier import Classifier, full_disks_named
 from tuning.encoding import IGNORED, Collator, Encoded
@@ -120,10 +121,9 @@ def with_head_rate(options: Options, classifier: Classifier, given: Mapping[str,
 
 def training_arguments(keywords: Mapping[str, Any]) -> transformers.TrainingArguments:
     """The `TrainingArguments` of these keywords; `BadRequest` if they do not go together."""
-    with _refusals():
+    with libraries.lock, _refusals():
         arguments = transformers.TrainingArguments(**keywords)
-    if "wandb" in arguments.report_to and not os.getenv("WANDB_API_KEY"):
-        os.environ.setdefault("WANDB_MODE", "offline")  # or it would ask for a key, where nobody can answer
+    trackers.prepare(arguments.report_to)
     return arguments
 
 
@@ -246,7 +246,7 @@ def _product_s(dtype: torch.dtype) -> float:
 def _trainer(
     classifier: Classifier, model: Any, train: Any, held_out: Any, arguments: Any, evaluation: Any, collator: Any
 ) -> _Trainer:
-    with _refusals():
+    with libraries.lock, _refusals():
         trainer = _Trainer(
             model=model,
             args=arguments,
@@ -257,6 +257,7 @@ def _trainer(
             compute_metrics=evaluation,
         )
     trainer.remove_callback(PrinterCallback)
+    trackers.place(trainer.callback_handler.callbacks, Path(arguments.output_dir))
     return trainer
 
 

@@ -1,25 +1,23 @@
-"""The heavy libraries, loaded beside the work before the first training asks for them."""
+"""What a training needs of heavy libraries: loaded when it begins, or beside other work before it asks."""
 
-import atexit
 import functools
 import importlib
 import threading
 
-_AFTER_S = 2.0
+import libraries
+
+_AFTER_S = 10.0  # by then the models of a production have had their turn
+_MODULES = ("sklearn.metrics", "sklearn.model_selection", "tuning.launch", "tuning.trainer")
 
 
 @functools.cache
 def warm() -> threading.Timer:
     """Begin to load what a training needs, once a process, in a thread of its own and after the start's rush."""
-    timer = threading.Timer(_AFTER_S, _load)
-    timer.daemon = True
-    timer.start()
-    # A thread that loads a library while the interpreter goes away may take it down with a noise.
-    atexit.register(timer.join)
-    atexit.register(timer.cancel)  # handlers run last first
-    return timer
+    return libraries.later(_AFTER_S, load)
 
 
-def _load() -> None:
-    for module in ("sklearn.metrics", "sklearn.model_selection", "tuning.launch", "tuning.trainer"):
-        importlib.import_module(module)
+def load() -> None:
+    """Load all of it, one module after another: a model that is loaded meanwhile does not wait for them all."""
+    for module in _MODULES:
+        with libraries.lock:
+            importlib.import_module(module)

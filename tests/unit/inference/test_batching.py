@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import tiny_models
-from inference import pipeline, rows
+from inference import pipeline, plaintext, rows, writing
 from inference.batching import Batcher, Limits, Work, cut
 
 PATIENCE_S = 20.0
@@ -285,6 +285,8 @@ CASES: list[tuple[str, str, dict[str, Any], list[Any]]] = [
     ("bert-classifier", "text-classification", {}, TEXTS),
     ("bert-classifier", "text-classification", {"top_k": None}, TEXTS),
     ("bert-classifier", "text-classification", {"function_to_apply": "sigmoid", "top_k": 2}, TEXTS),
+    ("bert-classifier", "text-classification", {"truncation": True, "max_length": 6}, TEXTS),
+    ("bert-classifier", "text-classification", {}, [{"text": text, "text_pair": TEXTS[0]} for text in TEXTS]),
     ("bert-classifier", "zero-shot-classification", {"candidate_labels": ["good", "bad", "so so"]}, TEXTS),
     ("bert-classifier", "feature-extraction", {}, TEXTS),
     ("bert-base-uncased", "fill-mask", {}, MASKED),
@@ -308,13 +310,19 @@ def alike(one: Any, other: Any) -> bool:
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many rows each batch of more than one had."""
     sizes: list[int] = []
-    join = rows.join
 
-    def counted(items: Sequence[Any], pads: Any) -> dict[str, Any]:
-        sizes.append(len(items))
-        return join(items, pads)
+    def count(owner: Any, place: int) -> None:
+        join = owner.join
 
-    monkeypatch.setattr(rows, "join", counted)
+        def counted(*arguments: Any) -> dict[str, Any]:
+            sizes.extend([len(arguments[place])] if len(arguments[place]) > 1 else [])
+            return join(*arguments)
+
+        monkeypatch.setattr(owner, "join", counted)
+
+    count(rows, 0)
+    count(writing, 0)
+    count(plaintext.Reader, 1)
     return sizes
 
 
@@ -367,7 +375,7 @@ def test_a_list_is_answered_as_its_elements_by_the_plain_pipeline(
     model_root: Path, batches: list[int], name: str, task: str, options: dict[str, Any], texts: list[str]
 ) -> None:
     expected = plain(model_root, name, task, options, texts)
-    if task == "text-classification" and "top_k" not in options:
+    if task == "text-classification" and "top_k" not in options and isinstance(texts[0], str):
         expected = [one[0] for one in expected]
     model = pipeline.open(name, task, path=str(model_root))
     found = pipeline.run(model, {"inputs": texts, **options}).output
@@ -388,15 +396,15 @@ def test_an_element_that_the_model_fails_at_fails_alone(model_root: Path) -> Non
     """A word that the embedding has no row for breaks the batch; the others are answered all the same."""
     model = pipeline.open("bert-classifier", "text-classification", path=str(model_root))
     engine = model._loaded.engine  # type: ignore[union-attr]
-    preprocess = engine.pipeline.preprocess
+    read = engine.reader.read  # type: ignore[union-attr]
 
-    def broken(text: str, **options: Any) -> Any:
-        made = preprocess(text, **options)
+    def broken(text: str, options: Any) -> Any:
+        made = read(text, options)
         if text == "break":
-            made["input_ids"][0, 1] = 10_000_000
+            made.ids[1] = 10_000_000
         return made
 
-    engine.pipeline.preprocess = broken
+    engine.reader.read = broken  # type: ignore[method-assign, union-attr]
     answer = pipeline.run(model, {"inputs": ["fine", "break", "also fine"]})
     assert [sorted(one) for one in answer.output] == [["label", "score"], ["error"], ["label", "score"]]
     assert "IndexError" in answer.output[1]["error"]
@@ -460,11 +468,70 @@ def test_the_batch_size_is_a_limit(model_root: Path, batches: list[int], size: i
     assert bool(batches) == (size > 1)
 
 
-def test_generation_is_never_batched(model_root: Path, batches: list[int]) -> None:
+SHORT = [text for text in TEXTS if len(text) < 100]
+WRITTEN: list[dict[str, Any]] = [
+    {"max_new_tokens": 5, "do_sample": False},
+    {"max_new_tokens": 5, "do_sample": False, "return_full_text": False},
+    {"max_new_tokens": 4, "do_sample": False, "num_beams": 2, "num_return_sequences": 2},
+]
+
+
+@pytest.mark.parametrize("options", WRITTEN)
+def test_texts_that_wait_are_continued_together_as_alone(
+    model_root: Path, batches: list[int], options: dict[str, Any]
+) -> None:
+    expected = plain(model_root, "gpt2", "text-generation", options, SHORT)
     model = pipeline.open("gpt2", "text-generation", path=str(model_root))
-    found = pipeline.run(model, {"inputs": TEXTS[:3], "max_new_tokens": 3, "do_sample": False}).output
-    alone = [
-        pipeline.run(model, {"inputs": text, "max_new_tokens": 3, "do_sample": False}).output for text in TEXTS[:3]
-    ]
-    assert found == alone
+    found: list[Any] = [None] * len(SHORT)
+
+    def ask(place: int) -> None:
+        found[place] = pipeline.run(model, {"text_inputs": SHORT[place], **options}).output
+
+    with_all_there(model, [lambda place=place: ask(place) for place in range(len(SHORT))])  # type: ignore[misc]
+    assert found == expected
+    assert max(batches) > 2
+    assert pipeline.run(model, {"text_inputs": SHORT, **options}).output == expected
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_new_tokens": 3, "do_sample": False, "repetition_penalty": 1.3},  # looks at the prompt, so at padding too
+        {"max_new_tokens": 3, "do_sample": False, "bad_words_ids": [[5]]},
+    ],
+)
+def test_what_hangs_on_the_prompt_is_continued_alone(
+    model_root: Path, batches: list[int], options: dict[str, Any]
+) -> None:
+    model = pipeline.open("gpt2", "text-generation", path=str(model_root))
+    pipeline.run(model, {"text_inputs": TEXTS[:3], **options})
     assert batches == []
+
+
+def test_where_the_prompt_counts_only_those_of_equal_length_share_a_batch(model_root: Path, batches: list[int]) -> None:
+    options = {"max_length": 20, "do_sample": False}
+    model = pipeline.open("gpt2", "text-generation", path=str(model_root))
+    texts = [TEXTS[0], TEXTS[0], f"{TEXTS[0]} and more words"]
+    assert pipeline.run(model, {"text_inputs": texts, **options}).output == plain(
+        model_root, "gpt2", "text-generation", options, texts
+    )
+    assert batches == [2]
+
+
+def test_each_text_has_words_of_its_own_drawn(model_root: Path, batches: list[int]) -> None:
+    model = pipeline.open("gpt2", "text-generation", path=str(model_root))
+    fields = {"text_inputs": [TEXTS[0]] * 4, "max_new_tokens": 8, "do_sample": True}
+    found = [one[0]["generated_text"] for one in pipeline.run(model, fields).output]
+    assert batches == [4]
+    assert len(set(found)) > 1
+    assert all(text.startswith(TEXTS[0]) for text in found)
+
+
+def test_a_text_that_has_ended_is_cut_at_its_end() -> None:
+    import torch
+
+    sequences = torch.tensor([[[0, 0, 5, 6, 7, 9, 9, 9]], [[3, 4, 5, 6, 7, 8, 9, 9]]])
+    items = [{"input_ids": torch.zeros(1, length), "prompt_text": "x"} for length in (2, 4)]
+    outputs = {"generated_sequence": sequences, "input_ids": torch.zeros(2, 4), "prompt_text": None}
+    found = [one["generated_sequence"].tolist() for one in writing.split(outputs, items, {9})]
+    assert found == [[[[5, 6, 7, 9]]], [[[3, 4, 5, 6, 7, 8, 9]]]]

@@ -260,19 +260,19 @@ def test_a_name_that_transformers_never_bound_is_told_with_the_request(
 ) -> None:
     """As its tokenizer for tables does where a loop finds nothing: an UnboundLocalError."""
 
-    def preprocess(_: Any, **__: Any) -> Any:
+    def postprocess(_: Any, **__: Any) -> Any:
         for piece in ():
             found = piece
         return found
 
     model = pipeline.open("bert-classifier", "text-classification", path=str(model_root))
-    monkeypatch.setattr(model._loaded.pipeline, "preprocess", preprocess)  # type: ignore[union-attr]
+    monkeypatch.setattr(model._loaded.pipeline, "postprocess", postprocess)  # type: ignore[union-attr]
     if isinstance(inputs, list):
-        output = pipeline.run(model, {"inputs": inputs}).output
+        output = pipeline.run(model, {"inputs": inputs, "top_k": 1}).output
         assert all("UnboundLocalError" in one["error"] for one in output)
         return
-    with pytest.raises(PipelineFailed, match="failed at this request: UnboundLocalError"):
-        pipeline.run(model, {"inputs": inputs})
+    with pytest.raises(PipelineFailed, match="failed at this request with top_k: UnboundLocalError"):
+        pipeline.run(model, {"inputs": inputs, "top_k": 1})
 
 
 def test_models_need_no_hub(model_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import importlib.util
 import io
 import json
 import re
@@ -16,7 +17,11 @@ import settings
 import tiny_models
 from inference import pipeline, tasks
 
-PAGE = (Path(__file__).parents[3] / "docs" / "tasks.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[3]
+SPEC = importlib.util.spec_from_file_location("taskpages", ROOT / "scripts" / "taskpages.py")
+TASK_PAGES = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(TASK_PAGES)
+PAGE = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (`[^|]+`) \| (`name=[^|]+`) \| `(\{.+?\})` \| [^|]+ \|", re.MULTILINE)
 ROWS = {names: (lines.replace("`", "").replace("<br>", "\n"), request) for names, lines, request in ROW.findall(PAGE)}
 OTHER_MODELS = {"automatic-speech-recognition": "whisper", "any-to-any": "qwen2-audio"}
@@ -55,6 +60,9 @@ def test_a_row_works_as_it_stands(root: Path, names: str) -> None:
     answer = pipeline.run(model, json.loads(request))
     pipeline.close(model)
     json.dumps(answer.output, allow_nan=False)
+    page = (TASK_PAGES.FOLDER / f"{re.findall(r'`([^`]+)`', names)[0]}.md").read_text(encoding="utf-8")
+    shown = TASK_PAGES.shape(TASK_PAGES.example_of(page))
+    assert TASK_PAGES.shape(TASK_PAGES.example(answer)) == shown, "run: python scripts/taskpages.py"
     drawn = ("detection", "segmentation", "mask-", "depth", "keypoint")
     assert bool(answer.images) == any(word in known.name for word in drawn)
 

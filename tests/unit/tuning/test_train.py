@@ -176,6 +176,9 @@ def test_a_second_training_waits_for_the_first(reviews: Callable[..., Any], mode
 def test_the_best_model_of_all_evaluations_can_be_kept(reviews: Callable[..., Any], models: Path) -> None:
     report = run(reviews(two_stars(40)), models, eval_strategy="steps", load_best_model_at_end="true")
     assert report["arguments"]["save_strategy"] == "steps"
+    curve = report["curve"]
+    assert curve[-1]["step"] == report["steps"] == curve[-1]["of"]
+    assert any("loss" in point for point in curve) and any("eval_accuracy" in point for point in curve)
     assert "chose the best model" in report["notes"][-1]
     assert not list((models / "checkpoints").glob("*"))
     kept = run(reviews(two_stars(40)), models, save_strategy="epoch")

@@ -47,9 +47,7 @@ def test_lora_without_peft_says_what_to_install(
         run(reviews(two_stars(40)), models, method="lora")
 
 
-def test_pooler_and_last_layer_can_have_a_learning_rate_of_their_own(
-    reviews: Callable[..., Any], models: Path
-) -> None:
+def test_pooler_and_last_layer_can_have_a_learning_rate_of_their_own(reviews: Callable[..., Any], models: Path) -> None:
     asked: dict[str, Any] = {"learning_rate": 1e-9, "max_steps": 3}
     report = run(reviews(two_stars(80)), models, head_learning_rate="0.5", **asked)
     assert report["arguments"]["head_learning_rate"] == 0.5
@@ -112,10 +110,12 @@ def test_training_stops_when_nothing_gets_better(reviews: Callable[..., Any], mo
 def test_two_processes_train_as_one(reviews: Callable[..., Any], models: Path) -> None:
     lines: list[str] = []
     one = run(reviews(two_stars(40)), models, bf16=False, learning_rate=1e-3, eval_strategy="epoch")
+    borne_s: list[float] = []
     two = run(
-        reviews(two_stars(40)), models, log=lines.append, processes=2, bf16=False, learning_rate=1e-3,
-        eval_strategy="epoch",
+        reviews(two_stars(40)), models, log=lines.append, bear=borne_s.append, processes=2, bf16=False,
+        learning_rate=1e-3, eval_strategy="epoch",
     )  # fmt: skip
+    assert borne_s[0] > 1, "two processes have loaded torch at least"
     assert two["steps"] == one["steps"]
     assert one["arguments"]["per_device_train_batch_size"] == 2 * two["arguments"]["per_device_train_batch_size"]
     assert sum("in 2 processes" in line for line in lines) == 1, "only the first one speaks"
@@ -156,6 +156,7 @@ def test_options_that_cannot_be(
 def test_the_libraries_are_loaded_beside_the_work() -> None:
     code = (
         "import sys, time, tuning\n"
+        "tuning.warming._AFTER_S = 0.5\n"
         "timer = tuning.warm(); assert tuning.warm() is timer\n"
         "assert 'torch' not in sys.modules\n"
         "timer.join(); assert 'tuning.trainer' in sys.modules\n"

@@ -19,8 +19,13 @@ def two_stars(rows: int) -> list[tuple[object, object]]:
 
 
 def run(
-    connection: Any, root: Path, num_labels: int = 2, log: Callable[[str], object] | None = None, **fields: object
+    connection: Any,
+    root: Path,
+    num_labels: int = 2,
+    log: Callable[[str], object] | None = None,
+    bear: Callable[[float], None] = lambda cpu_s: None,
+    **fields: object,
 ) -> Any:
     """Train the tiny model; a field that is None is left out."""
     chosen = {name: value for name, value in {**FIELDS, **fields}.items() if value is not None}
-    return tuning.train(connection, root, MODEL, num_labels, chosen, log or (lambda _: None))
+    return tuning.train(connection, root, MODEL, num_labels, chosen, log or (lambda _: None), bear=bear)

@@ -1,7 +1,8 @@
 """What can do a pipeline's forward in the place of its torch model: converted, in fewer bits, as fast as is right.
 
 `shelf` keeps conversions on disk, `samples` makes inputs to calibrate and to judge with, `agreement` judges,
-`converted` is OpenVINO, and `choice` puts them together: what to start with, what to swap in, and why.
+`converted` is OpenVINO, `doubt` leaves close decisions to fp32, and `choice` puts them together: what to start with,
+what to swap in, and why.
 """
 
 from typing import Any, Protocol

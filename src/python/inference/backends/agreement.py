@@ -8,6 +8,7 @@ from typing import Any
 REQUIRED = {"torch-bf16": 0.999, "openvino": 0.999, "openvino-int8": 0.995}
 """The share of labels that must be equal for a backend to be used."""
 
+_SCORES = ("logits", "logits_per_image")
 _COSINES = {"torch-bf16": 0.999, "openvino": 0.999, "openvino-int8": 0.98}
 
 
@@ -27,8 +28,9 @@ class Agreement:
         import torch
 
         mask = inputs.get("attention_mask")
-        if "logits" in reference:
-            one, other = reference["logits"].float(), candidate["logits"].float()
+        scores = next((name for name in _SCORES if name in reference), None)
+        if scores is not None:
+            one, other = reference[scores].float(), candidate[scores].float()
             if one.ndim == 3 and mask is not None:
                 one, other = one[mask.bool()], other[mask.bool()]
             if one.shape[-1] == 1:

@@ -10,7 +10,7 @@ from typing import Any
 
 from inference import effort, rows
 from inference.answer import Log
-from inference.backends import converted, samples
+from inference.backends import converted, doubt, early, samples
 from inference.backends.agreement import REQUIRED, Agreement
 from inference.backends.shelf import Shelf
 from inference.engine import Engine
@@ -23,6 +23,8 @@ _LARGEST_PARAMETERS = 1_000_000_000  # above, a second copy may not fit into mem
 _MEASURED = 200  # inputs that `auto` measures and judges with, while requests are being answered
 _GAIN = 1.1  # so much faster another must be than torch for `auto` to leave the reference
 _FIRST, _HOPELESS = 6, 0.5  # after so many batches a candidate that is so much slower than torch is given up
+_NEARLY_ALL = 0.999  # of the labels: where so many must be equal, the largest change decides what is in doubt
+_RECIPES = ("dynamic", "static", "careful")  # for eight bits, in the order in which they are tried
 
 _ONE_AT_A_TIME = threading.Lock()  # conversions and measurements would disturb each other
 
@@ -96,10 +98,15 @@ def _worth_measuring(subject: Subject) -> bool:
 
 
 def _swap_in(subject: Subject, shelf: Shelf, backend: str, log: Log) -> bool:
-    """Use a conversion that is there, or torch in bf16. False if it is not there or cannot be loaded."""
+    """Use a conversion that was judged here, or torch in bf16. False if there is none or it cannot be loaded."""
     engine, began_s = subject.engine, time.monotonic()
+    noted = _as_asked(subject, backend) if _settles(subject) else ""
+    margin = shelf.margin(noted) if noted else 0.0
+    if margin is None:
+        return False
+    model: Any
     if backend == "torch-bf16":
-        engine.swap(_flexible(subject.reload("bfloat16")), backend)
+        model = _flexible(subject.reload("bfloat16"))
     else:
         found = shelf.find(backend)
         if found is None or importlib.util.find_spec("openvino") is None:
@@ -110,11 +117,19 @@ def _swap_in(subject: Subject, shelf: Shelf, backend: str, log: Log) -> bool:
             log(f"The conversion in {found[0]} cannot be used ({error}); it is made anew.")
             shelf.drop(backend)
             return False
-        engine.swap(model, backend)
+    _put_in(subject, shelf, backend, _assured(subject, model, margin), log)
     log(
         f"{subject.folder.name} runs with {backend}, as found best before; ready in {time.monotonic() - began_s:.1f} s."
     )
     return True
+
+
+def _put_in(subject: Subject, shelf: Shelf, backend: str, model: Any, log: Log) -> None:
+    """From now on `model` answers; the next start may begin with it."""
+    subject.engine.swap(model, backend)
+    noted = _as_asked(subject, backend) if _settles(subject) else ""
+    chosen = {"backend": backend, "dtype": subject.placed.dtype, "margin_of": noted}
+    early.keep(shelf, subject.engine, subject.options, chosen, log)
 
 
 def _guarded(
@@ -149,11 +164,11 @@ def _convert(subject: Subject, shelf: Shelf, log: Log, warn: Log) -> None:
     began_s = time.monotonic()
     calibrating, judging = _inputs(subject)
     batches = samples.batches(judging, subject.engine.pads)
-    for careful in (False, True) if backend == "openvino-int8" else (False,):
-        candidate = _made(subject, shelf, backend, calibrating, careful=careful)
+    for recipe in _recipes(subject):
+        candidate = _checked(subject, shelf, backend, _made(subject, shelf, backend, calibrating, recipe), calibrating)
         trial = _try(subject, {backend: candidate}, batches)[backend]
         if trial.agreement.enough(backend):
-            subject.engine.swap(candidate, backend)
+            _put_in(subject, shelf, backend, candidate, log)
             took_s = time.monotonic() - began_s
             log(f"{name} now runs with {backend}: {trial}; made in {took_s:.0f} s and kept.")
             return
@@ -179,7 +194,14 @@ def _judged(subject: Subject) -> dict[str, Any]:
     if subject.task.kind != "image" and (file := samples.source(calibration)).is_file():
         status = file.stat()
         texts = [str(file), status.st_size, status.st_mtime_ns]
-    return {"texts": texts, "dtype": dtype, "required": REQUIRED[backend]}
+    return {"texts": texts, "dtype": dtype, "required": REQUIRED[backend], "recipes": _recipes(subject)}
+
+
+def _recipes(subject: Subject) -> list[str]:
+    """The ways to make what the settings name."""
+    if subject.placed.backend != "openvino-int8":
+        return [""]
+    return ["dynamic"] if subject.task.kind == "image" else [*_RECIPES]  # ranges are taken from texts only
 
 
 def _measure(subject: Subject, shelf: Shelf, log: Log, warn: Log) -> None:
@@ -188,18 +210,22 @@ def _measure(subject: Subject, shelf: Shelf, log: Log, warn: Log) -> None:
     name = subject.folder.name
     calibrating, judging = _inputs(subject)
     judging = judging[:_MEASURED]
-    candidates = {"torch-bf16": _flexible(subject.reload("bfloat16"))}
+    made: dict[str, Any] = {"torch-bf16": _flexible(subject.reload("bfloat16"))}
     if importlib.util.find_spec("openvino") is not None:
-        candidates["openvino"] = _made(subject, shelf, "openvino", calibrating)
-        if found := shelf.find("openvino-int8"):
-            candidates["openvino-int8"] = converted.Converted(*found, _config(subject), "")
+        made["openvino"] = _made(subject, shelf, "openvino", calibrating)
+        if importlib.util.find_spec("nncf") is not None:
+            made["openvino-int8"] = _made(subject, shelf, "openvino-int8", calibrating, "dynamic")
+    candidates = {one: _checked(subject, shelf, one, model, calibrating) for one, model in made.items()}
     trials = _try(subject, candidates, samples.batches(judging, subject.engine.pads))
     able = {one: trial for one, trial in trials.items() if trial.gain >= _GAIN and trial.agreement.enough(one)}
+    for one, trial in trials.items():
+        if not trial.agreement.enough(one):
+            shelf.drop(one)
     picked = max(able, key=lambda one: able[one].gain, default="torch")
     told = "; ".join(f"{one} {trial}" for one, trial in trials.items())
     _check_wanted(subject)
     if picked != "torch":
-        subject.engine.swap(candidates[picked], picked)
+        _put_in(subject, shelf, picked, candidates[picked], log)
     log(f"{name} runs with {picked}, picked by measuring: {told}.")
     shelf.remember({"backend": picked, "measured": {one: str(trial) for one, trial in trials.items()}})
 
@@ -208,7 +234,7 @@ def _inputs(subject: Subject) -> tuple[list[dict[str, Any]], list[dict[str, Any]
     """Inputs to calibrate with, and others to judge by."""
     engine = subject.engine
     if subject.task.kind == "image":
-        made = samples.of_pictures(engine.pipeline)
+        made = samples.of_pictures(engine.pipeline, subject.task)
         return made[::2], made[1::2]
     calibrating, judging = samples.texts(subject.placed.calibration)
     halves = []
@@ -218,25 +244,44 @@ def _inputs(subject: Subject) -> tuple[list[dict[str, Any]], list[dict[str, Any]
     return halves[0], halves[1]
 
 
+def _checked(subject: Subject, shelf: Shelf, backend: str, candidate: Any, calibrating: list[dict[str, Any]]) -> Any:
+    """The candidate with fp32 at its side for what is in doubt, where that can be told."""
+    if not _settles(subject):
+        return candidate
+    _check_wanted(subject)
+    reference = subject.engine.pipeline.model
+    batches = samples.batches(calibrating, subject.engine.pads)
+    margin = doubt.margin(reference, candidate, batches, all_but=0.0 if REQUIRED[backend] >= _NEARLY_ALL else 0.1)
+    shelf.note_margin(_as_asked(subject, backend), margin)
+    return _assured(subject, candidate, margin)
+
+
+def _as_asked(subject: Subject, backend: str) -> str:
+    """The backend and the number format, if the settings name one: its scores are others in another."""
+    return f"{backend}-{subject.placed.dtype}" if subject.placed.dtype else backend
+
+
+def _settles(subject: Subject) -> bool:
+    return doubt.settles(_config(subject), subject.task.name)
+
+
+def _assured(subject: Subject, model: Any, margin: float) -> Any:
+    return doubt.Assured(model, subject.engine.pipeline.model, margin) if margin else model
+
+
 def _made(
-    subject: Subject, shelf: Shelf, backend: str, calibrating: list[dict[str, Any]], *, careful: bool = False
+    subject: Subject, shelf: Shelf, backend: str, calibrating: list[dict[str, Any]], recipe: str = ""
 ) -> converted.Converted:
     """The OpenVINO backend, from the shelf if it is there, else converted and put there."""
-    if subject.task.kind == "image" and backend == "openvino-int8":
-        raise ValueError("eight bits are calibrated on texts only; set backend=openvino for pictures")
     found = shelf.find(backend)
     if found is None:
+        whole, about = _whole(subject, shelf, calibrating)
         _check_wanted(subject)
-        model = subject.reload("float32")
-        pipeline = subject.engine.pipeline
-        limit = getattr(pipeline.tokenizer, "model_max_length", 0) if pipeline.tokenizer is not None else 0
-        some = sorted(calibrating[:8], key=lambda one: -rows.measure(one, padding=True)[0])
-        example = rows.join([some[0], some[-1]], subject.engine.pads)
-        whole, about = converted.convert(model, example, subject.engine.pads, limit)
+        if recipe == "dynamic":
+            whole, about["settings"] = converted.compress(whole)
+        elif recipe:
+            whole = converted.quantize(whole, calibrating, careful=recipe == "careful")
         _check_wanted(subject)
-        if backend == "openvino-int8":
-            whole = converted.quantize(whole, calibrating, careful=careful)
-            _check_wanted(subject)
 
         def write(folder: Path) -> Mapping[str, Any]:
             converted.save(whole, folder)
@@ -244,6 +289,19 @@ def _made(
 
         found = shelf.put(backend, write)
     return converted.Converted(*found, _config(subject), subject.placed.dtype)
+
+
+def _whole(subject: Subject, shelf: Shelf, calibrating: list[dict[str, Any]]) -> tuple[Any, dict[str, Any]]:
+    """The model in OpenVINO's form with all its bits, and what must be known of it."""
+    if found := shelf.find("openvino"):
+        return converted.read(found[0]), {**found[1]}
+    _check_wanted(subject)
+    engine, pipeline = subject.engine, subject.engine.pipeline
+    # Beside a picture, labels in words are few and short: nothing is padded to a length that was seen before.
+    reads = pipeline.tokenizer is not None and subject.task.kind == "text"
+    limit = getattr(pipeline.tokenizer, "model_max_length", 0) if reads else 0
+    some = sorted(calibrating[:8], key=lambda one: -rows.measure(one, padding=True)[0])
+    return converted.convert(subject.reload("float32"), rows.join([some[0], some[-1]], engine.pads), engine.pads, limit)
 
 
 def _config(subject: Subject) -> Any:

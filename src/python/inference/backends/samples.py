@@ -16,6 +16,7 @@ CALIBRATING, JUDGING = 128, 400
 
 _PICTURES = 48
 _WIDEST_CROP = 0.9
+_LABELS = ["two cats", "a dog", "a bowl of fruit", "people in a street", "something else"]
 _TOKENS = 1024
 
 
@@ -81,9 +82,13 @@ def of_texts(pipeline: Any, task: Task, given: list[str]) -> list[dict[str, Any]
     return made
 
 
-def of_pictures(pipeline: Any) -> list[dict[str, Any]]:
-    """The model's inputs for crops of the pictures in `misc/`."""
+def of_pictures(pipeline: Any, task: Task) -> list[dict[str, Any]]:
+    """The model's inputs for crops of the pictures in `misc/`, with labels in words where the model takes such."""
     from PIL import Image
+
+    before = dict(pipeline._preprocess_params)
+    if task.name == "zero-shot-image-classification":
+        before.setdefault("candidate_labels", _LABELS)
 
     rng = random.Random(5)  # noqa: S311 - not for secrets
     files = [file for file in sorted((paths.project_root() / "misc").iterdir()) if file.suffix in (".jpg", ".png")]
@@ -94,12 +99,19 @@ def of_pictures(pipeline: Any) -> list[dict[str, Any]]:
             width, height = int(picture.width * share), int(picture.height * share)
             left, top = rng.randint(0, picture.width - width), rng.randint(0, picture.height - height)
             crop = picture.convert("RGB").crop((left, top, left + width, top + height))
-        made.append(dict(pipeline.preprocess(crop, **pipeline._preprocess_params)))
+        inputs = dict(pipeline.preprocess(crop, **before))
+        if "text_inputs" in inputs:
+            del inputs["candidate_labels"]
+            inputs |= inputs.pop("text_inputs")[0]
+        made.append(inputs)
     return made
 
 
 def batches(inputs: list[dict[str, Any]], pads: Mapping[str, int]) -> list[dict[str, Any]]:
-    """The inputs as a server would see them: some alone, the rest in batches of like length."""
+    """The inputs as a server would see them: some alone, the rest in batches of like length; all alone, where one input
+    has rows of several kinds, such as a picture and its labels."""
+    if any(len({len(value) for value in one.values()}) > 1 for one in inputs):
+        return inputs
     measured = [(rows.measure(one, padding=True), one) for one in inputs]
     alone = [one for _, one in measured[::8]]
     rest = sorted((pair for place, pair in enumerate(measured) if place % 8), key=lambda pair: pair[0][0])

@@ -17,7 +17,7 @@ KEPT = 16
 """How many conversions are kept beside the models of a folder."""
 
 _HALF_DONE_S = 3600.0  # no conversion takes longer; what is older was left by a process that ended
-_PACKAGES = ("torch", "transformers", "openvino", "nncf")
+_PACKAGES = ("torch", "transformers", "tokenizers", "openvino", "nncf")
 _DECIDING = ("config", "model_kwargs", "trust_remote_code", "num_labels")  # options that make another model
 
 
@@ -100,6 +100,23 @@ class Shelf:
             return None
         return str(note.get("numbers")), self._file(f"{backend}-refused")
 
+    def note_margin(self, backend: str, margin: float) -> None:
+        """Note how near two labels must be for fp32 to have the say, as found on this machine."""
+        self._note(f"{backend}-margin", {"margin": margin})
+
+    def margin(self, backend: str) -> float | None:
+        """What `note_margin` noted; None if nothing was, so that the backend must be judged first."""
+        note = self._noted(f"{backend}-margin")
+        return None if note is None else float(note["margin"])
+
+    def note_early(self, options: Mapping[str, Any], note: Mapping[str, Any]) -> None:
+        """Note what an early start of an item with these options needs beside the conversion."""
+        self._note(_early(options), note)
+
+    def early(self, options: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What `note_early` noted on this machine; None if nothing was."""
+        return self._noted(_early(options))
+
     def _file(self, what: str) -> Path:
         return self._root / f"{self._name}-{what}.json"
 
@@ -124,11 +141,33 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _machine() -> dict[str, Any]:
-    """What decides which backend is fastest."""
-    import torch
+def _early(options: Mapping[str, Any]) -> str:
+    what = json.dumps(options, sort_keys=True, default=str)
+    return f"early-{hashlib.sha256(what.encode()).hexdigest()[:16]}"
 
+
+def _machine() -> dict[str, Any]:
+    """What decides which backend is fastest: the processor, how many threads torch will take, the GPUs. Without torch,
+    for which an early start does not wait."""
     return {
-        "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
-        "threads": torch.get_num_threads(),
+        "processor": f"{platform.machine()} {_processor()}",
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": os.environ.get("OMP_NUM_THREADS", ""),
+        "quota": _start_of(Path("/sys/fs/cgroup/cpu.max")).strip(),
+        "gpus": len(list(Path("/dev").glob("nvidia[0-9]*"))),
     }
+
+
+def _processor() -> str:
+    """A word for the first processor and what it can do; '' where the system does not say."""
+    lines = _start_of(Path("/proc/cpuinfo")).splitlines()
+    told = [line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))]
+    return hashlib.sha256("\n".join(told[:2]).encode()).hexdigest()[:16] if told else ""
+
+
+def _start_of(file: Path) -> str:
+    try:
+        with file.open(encoding="utf-8", errors="replace") as stream:
+            return stream.read(8192)
+    except OSError:
+        return ""

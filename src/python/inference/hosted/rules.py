@@ -100,7 +100,8 @@ def choose_key(typed: object, credential: str, vault: Callable[[str], str | None
         if not key:
             raise EndpointError(
                 f"There is no credential {credential!r}. On IRIS define it under Interoperability, Configure, "
-                f"Credentials, with the token as its password; elsewhere set the environment variable {variable}."
+                "Credentials, on irislite in the portal's room System, with the token as its password; or set the "
+                f"environment variable {variable}."
             )
         return _checked(key, f"The credential {credential}")
     return _checked(os.environ.get("HF_TOKEN", "").strip(), "HF_TOKEN")

@@ -13,12 +13,13 @@ import iris
 import xmltodict
 
 from irislite import config
-from irislite.bridge import persistence
+from irislite.bridge import objects, persistence
 from irislite.bridge import sql as sql_classes
 from irislite.bridge.objects import BODIES, CallStructure, IrisObject, Ref, Stream
 from irislite.bridge.objectscript import Obj, StaticClass
 from irislite.bridge.status import OK, ErrorStatus, Status
 from irislite.errors import ClassNotFound, IrisliteError, NotSupported, ProductionError
+from irislite.header import Body
 from irislite.productions import Component
 
 STOP_GRACE_S = 30.0  # how long a stop waits for the messages at hand
@@ -56,10 +57,13 @@ class Runtime(Protocol):
     def keep_schema(self, name: str, category: str, schema: str) -> None: ...
     def schema(self, name: str) -> tuple[str, str] | None: ...
     def test_object(self, target: str, request: Any) -> Any: ...
+    def credential(self, name: str) -> tuple[str, str] | None: ...
     def create_service(self, name: str) -> Any: ...
+    def stored_body(self, body_id: int) -> Body | None: ...
 
 
 _runtimes: list[Runtime] = []  # the last one answers
+objects.read_body = lambda body_id: _engine().stored_body(body_id)
 
 
 def bind(runtime: Runtime) -> None:
@@ -237,6 +241,24 @@ class _JsonSchema(IrisObject):
         return None if kept is None else cls(name, *kept)
 
 
+class _Credentials(IrisObject):
+    """`Ens.Config.Credentials`: a named credential, as hosts look it up."""
+
+    classes = ("Ens.Config.Credentials", "%Persistent", "%RegisteredObject")
+
+    def __init__(self, name: str = "", username: str = "", secret: str = "") -> None:
+        self.SystemName, self.Username, self.Password = name, username, secret
+
+    @classmethod
+    def _OpenId(cls, name: str) -> Any:
+        kept = _engine().credential(name)
+        return None if kept is None else cls(name, *kept)
+
+    @staticmethod
+    def _ExistsId(name: str) -> int:
+        return int(_engine().credential(name) is not None)
+
+
 def _register(name: str, data: Any) -> None:
     if not isinstance(data, dict):
         raise ProductionError(f"The production {name} is no mapping: see iop's documentation of PRODUCTIONS.")
@@ -247,6 +269,7 @@ _CLASSES: dict[str, Any] = {
     **BODIES,
     "%Stream.GlobalCharacter": Stream,
     "Ens.CallStructure": CallStructure,
+    "Ens.Config.Credentials": _Credentials,
     "Ens.Util.Log": _Log,
     "%SYS.System": _Console,
     "Ens.Director": _EnsDirector,

@@ -1,6 +1,5 @@
-"""Python components: load a class, tell its kind, its settings, the requests it takes."""
+"""Python components: load a class, tell its kind, its settings, whether a class is a message."""
 
-import dataclasses
 import importlib
 import inspect
 import sys
@@ -10,10 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import iop
-from iop.messages.dispatch import create_dispatch
 from iop.messages.persistent import is_persistent_message_class
 from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
 
 from irislite import itemsettings
 from irislite.bridge import projects
@@ -57,15 +54,6 @@ _RUN_BY = (  # settings of an adapter that the runtime itself goes by
     ),
 )  # fmt: skip
 RUN_BY = frozenset(setting.name for setting in _RUN_BY)
-
-
-@dataclass(frozen=True, slots=True)
-class RequestClass:
-    """A message class an item handles, with a JSON template to start from."""
-
-    name: str
-    template: dict[str, Any]
-    description: str
 
 
 def load(item: Item, components: dict[str, Component]) -> Any:
@@ -217,53 +205,6 @@ def apply_settings(instance: Any, item: Item, target: str = "Host") -> list[str]
         except (AttributeError, TypeError, ValueError) as error:
             problems.append(f"The setting {name} could not be set: {error}.")
     return problems
-
-
-def request_classes(component: Any, item: Item) -> list[RequestClass]:
-    """The message classes that the component has handlers for.
-
-    A component may have a class method `examples(settings)` that returns, by message class, a JSON object that fits an
-    item of these settings, which are texts.
-    """
-    examples = _examples(component, item)
-    instance = build(component)
-    create_dispatch(instance)
-    classes = []
-    for name, method in instance.DISPATCH:
-        module, _, classname = name.rpartition(".")
-        found = getattr(sys.modules.get(module), classname, None)
-        if inspect.isclass(found):
-            text = inspect.getdoc(getattr(component, method)) or inspect.getdoc(found) or ""
-            classes.append(RequestClass(name, examples.get(found) or template(found), text.split("\n\n")[0]))
-    return sorted(classes, key=lambda request_class: request_class.name)
-
-
-def _examples(component: Any, item: Item) -> dict[type, dict[str, Any]]:
-    if not hasattr(component, "examples"):
-        return {}
-    settings = {**item.options(), **{name: text for (whose, name), text in item.settings.items() if whose == "Host"}}
-    try:
-        return dict(component.examples(settings))
-    except Exception:  # noqa: BLE001 - the component's own code, perhaps of another meaning: there are templates
-        return {}
-
-
-def template(message: type) -> dict[str, Any]:
-    """A JSON object to start from: the class's own `EXAMPLE` if it has one, else its fields with their defaults."""
-    example = getattr(message, "EXAMPLE", None)
-    if isinstance(example, dict):
-        return dict(example)
-    if issubclass(message, BaseModel):
-        return {
-            name: "" if field.default is PydanticUndefined else field.default
-            for name, field in message.model_fields.items()
-        }
-    if dataclasses.is_dataclass(message):
-        return {
-            field.name: "" if field.default is dataclasses.MISSING else field.default
-            for field in dataclasses.fields(message)
-        }
-    return {}
 
 
 def check_request_class(name: str) -> None:

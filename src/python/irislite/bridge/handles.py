@@ -1,6 +1,7 @@
 """What a component calls on `iris_handle`: sends, replies, timers, persistent properties."""
 
 import base64
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -8,7 +9,7 @@ from typing import Any, ClassVar
 from irislite.alarm import seconds_of
 from irislite.bridge.objects import AlarmRequest, IrisObject, MessageHeader, Ref, to_body, to_object
 from irislite.bridge.status import OK, ErrorStatus
-from irislite.errors import IrisliteError, NotSupported, RequestTimeout
+from irislite.errors import Interrupted, IrisliteError, NotSupported, RequestTimeout
 from irislite.header import Header
 from irislite.router import ALARM, Call, Router, Sender
 from irislite.store import ProcessState
@@ -71,6 +72,15 @@ class Handle(_ComponentHandle):
         self._calls: dict[int, Call] = {}
         self.Adapter: AdapterHandle | None = None
         self.failed: Callable[[str, BaseException], None] = lambda method, error: None  # told of what a hook raises
+        self.stopping = threading.Event()
+
+    def Pause(self, seconds: float) -> None:
+        """Let an operation wait. A stop of its item ends that: the message is handled after the next start.
+
+        Only here; a component asks with `getattr(handle, "Pause", None)`, and sleeps on IRIS.
+        """
+        if self.stopping.wait(seconds):
+            raise Interrupted
 
     def ProcessInput(self, value: Any = None) -> int | ErrorStatus:
         """Hand an input to the service, in a session of its own; what it raises is logged and answered as a status."""

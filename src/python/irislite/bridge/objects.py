@@ -5,6 +5,7 @@ and then asks it `_IsA`, `_ClassName` and `_Id`: every object here answers.
 """
 
 import json
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from irislite.errors import NotSupported
@@ -82,6 +83,10 @@ class Stream(IrisObject):
         return 1
 
 
+# The stored body of an id, None if there is none; `backend` lets the running engine answer.
+read_body: Callable[[int], Body | None] = lambda body_id: None  # noqa: E731
+
+
 class MessageBody(IrisObject):
     """The root of what a message can carry. `body_id` is set once it is stored."""
 
@@ -89,6 +94,12 @@ class MessageBody(IrisObject):
 
     def __init__(self) -> None:
         self.body_id = 0
+
+    @classmethod
+    def _OpenId(cls, body_id: Any) -> "MessageBody | None":
+        """What is stored under an id; None if nothing is, or something else."""
+        found = to_object(read_body(int(body_id)), int(body_id))
+        return found if isinstance(found, cls) else None
 
     def _Id(self) -> str:
         return str(self.body_id) if self.body_id else ""

@@ -70,6 +70,7 @@ class IrisTokenizer(tokens.Tokenizer):
         "%STARTSWITH": TokenType.CARET_AT,
         "START TRANSACTION": TokenType.BEGIN,
         "ON TABLE": TokenType.ON,
+        "LONGVARBINARY": TokenType.VARBINARY,
     }
 
 

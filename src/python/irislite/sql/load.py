@@ -1,12 +1,13 @@
-"""A CSV file becomes rows of a table: types inferred, bad rows named by line, all in one transaction."""
+"""A file becomes rows of a table: types inferred, bad rows named by line, all in one transaction."""
 
 import csv
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol
 
 from irislite.sql.catalog import Table, qualified
 from irislite.sql.errors import FieldNotFound, LoadFailed, NotAllowed, near
@@ -19,6 +20,12 @@ Progress = Callable[[int, int, int], None]  # rows done, bytes done, bytes in al
 BATCH_ROWS = 5_000
 KEPT_BAD_ROWS = 1_000  # the rest is only counted
 LONGEST_VARCHAR = 32_000  # characters
+TYPES = (
+    "INTEGER", "BIGINT", "NUMERIC", "DOUBLE", "VARCHAR(50)", "VARCHAR(255)", f"VARCHAR({LONGEST_VARCHAR})",
+    "LONGVARCHAR", "DATE", "TIME", "TIMESTAMP", "BIT", "LONGVARBINARY",
+)  # fmt: skip
+"""What an operator can choose for a column; another length of VARCHAR is fine too."""
+_TYPE = re.compile("|".join([*map(re.escape, TYPES), r"VARCHAR\([1-9][0-9]{0,4}\)"]))
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # A leading zero, as in a postcode, makes a text. 18 digits always fit into 64 bits, and a
 # floating-point number keeps 15: a longer one stays a text, which loses nothing.
@@ -53,43 +60,93 @@ class Record(NamedTuple):
     """One row of the file. `fault` says why it cannot be used; empty if it can."""
 
     line: int
-    values: list[str]
+    values: list[Any]
     fault: str = ""
+
+
+class Source(Protocol):
+    """A file of rows: `header` names the columns, `batches` gives the rows from the first on, as often as asked.
+
+    `size` and `bytes_done` say how far that is; `types` are the columns' types for a new table.
+    """
+
+    path: Path
+    size: int
+    bytes_done: int
+    header: list[str]
+
+    def batches(self) -> Iterator[list[Record]]: ...
+
+    def types(self, progress: Callable[[int], None]) -> list[str]: ...
 
 
 def load_csv(
     session: "Session", table: str, path: Path, mode: str, progress: Progress | None, strict: bool
 ) -> LoadReport:
     """See `Tables.load_csv`."""
+    with opened(path) as source:
+        return load(session, table, source, mode, progress, strict)
+
+
+def load(
+    session: "Session",
+    table: str,
+    source: "Source",
+    mode: str = "append",
+    progress: Progress | None = None,
+    strict: bool = False,
+    types: Mapping[str, str] | None = None,
+) -> LoadReport:
+    """The same for a file that is open; `types` are those of the columns of a new table, by name, if they are known."""
     if mode not in ("append", "replace"):
         raise LoadFailed(f"The mode {mode!r} is unknown: write 'append' or 'replace'.")
+    level = session.level
+    session.begin()
+    try:
+        report = _load(session, table, source, mode, progress or _silent, strict, types or {})
+    except BaseException:
+        session.roll_back(level)
+        raise
+    session.commit()
+    return report
+
+
+@contextmanager
+def opened(path: Path) -> "Iterator[Source]":
+    """The rows of a CSV file, or of a Parquet file if it is called so. Raises `LoadFailed`."""
+    if path.suffix.lower() == ".parquet":
+        from irislite.sql.parquet import ParquetFile
+
+        with ParquetFile(path) as source:
+            yield source
+        return
     try:
         file = path.open("rb")
     except OSError as error:
         raise LoadFailed(f"{path} cannot be read: {error.strerror or error}. Check its name and rights.") from error
     with file:
-        source = CsvFile(file, path)
-        level = session.level
-        session.begin()
-        try:
-            report = _load(session, table, source, mode, progress or _silent, strict)
-        except BaseException:
-            session.roll_back(level)
-            raise
-        session.commit()
-    return report
+        yield CsvFile(file, path)
 
 
 def _silent(rows_done: int, bytes_done: int, bytes_total: int) -> None:
     pass
 
 
-def _load(session: "Session", name: str, source: "CsvFile", mode: str, progress: Progress, strict: bool) -> LoadReport:
+def _load(
+    session: "Session",
+    name: str,
+    source: "Source",
+    mode: str,
+    progress: Progress,
+    strict: bool,
+    given: Mapping[str, str],
+) -> LoadReport:
     name = qualified(name)
     table = session.catalog().find(name)
     if table is None:
         passes = 2  # the file is read twice: first for the types
-        types = infer_types(source, lambda bytes_done: progress(0, bytes_done, passes * source.size))
+        inferred = source.types(lambda bytes_done: progress(0, bytes_done, passes * source.size))
+        types = [_type(given.get(title, kind), title) for title, kind in zip(source.header, inferred, strict=True)]
         schema, _, bare = name.rpartition(".")
         if not (_NAME.fullmatch(schema) and _NAME.fullmatch(bare)):
             raise LoadFailed(f"{name!r} is no name of a table: write schema.table, with letters, digits and _ alone.")
@@ -120,7 +177,7 @@ def _load(session: "Session", name: str, source: "CsvFile", mode: str, progress:
 def _insert(session: "Session", insert: str, batch: list[Record], report: LoadReport) -> None:
     """Insert what fits; the rest goes into the report."""
     good = [record for record in batch if not record.fault]
-    rows = [[value or None for value in record.values] for record in good]
+    rows = [record.values for record in good]
     faults = [(record.line, record.fault) for record in batch if record.fault]
     level = session.level
     session.begin()
@@ -143,7 +200,7 @@ def _insert(session: "Session", insert: str, batch: list[Record], report: LoadRe
         report.leave_out(line, reason)
 
 
-def _columns_for(table: Table, source: "CsvFile") -> list[str]:
+def _columns_for(table: Table, source: "Source") -> list[str]:
     """The table's fields in the order of the file's header."""
     if table.of_runtime:
         raise NotAllowed(f"{table.name} belongs to the runtime and can only be read: load into a table of your own.")
@@ -163,18 +220,14 @@ def _quoted(name: str) -> str:
     return f"`{name.replace('`', '``')}`"
 
 
-def infer_types(source: "CsvFile", progress: Callable[[int], None]) -> list[str]:
-    """The type of each column that all of its values fit: INTEGER, NUMERIC, VARCHAR or LONGVARCHAR."""
-    kinds = [""] * len(source.header)  # nothing seen yet
-    for batch in source.batches():
-        for record in batch:
-            if not record.fault:
-                kinds = list(map(_wider, kinds, record.values))
-        progress(source.bytes_done)
-    return [kind or f"VARCHAR({LONGEST_VARCHAR})" for kind in kinds]
+def _type(text: str, column: str) -> str:
+    """A type that somebody chose for a column of a new table."""
+    if not _TYPE.fullmatch(text):
+        raise LoadFailed(f"{text[:40]!r} is no type for {column}: write one of {', '.join(TYPES)}.")
+    return text
 
 
-def _wider(kind: str, value: str) -> str:
+def _wider(kind: str, value: str | None) -> str:
     """The narrowest type that takes this value and all that `kind` took."""
     if not value:
         return kind
@@ -211,7 +264,17 @@ class CsvFile:
                 f"The header of {path} cannot be read: {error}. Is it a CSV file with line ends?"
             ) from error
         self._delimiter = max(headers, key=lambda mark: len(headers[mark]))
-        self.header = self._checked_header(headers[self._delimiter])
+        self.header = checked_header(headers[self._delimiter], path)
+
+    def types(self, progress: Callable[[int], None]) -> list[str]:
+        """The type of each column that all of its values fit: INTEGER, NUMERIC, VARCHAR or LONGVARCHAR."""
+        kinds = [""] * len(self.header)  # nothing seen yet
+        for batch in self.batches():
+            for record in batch:
+                if not record.fault:
+                    kinds = list(map(_wider, kinds, record.values))
+            progress(self.bytes_done)
+        return [kind or f"VARCHAR({LONGEST_VARCHAR})" for kind in kinds]
 
     def batches(self) -> Iterator[list[Record]]:
         """The rows behind the header."""
@@ -239,7 +302,8 @@ class CsvFile:
                 )
             else:
                 if values:  # an empty line is no row
-                    yield Record(line, values, self._fault(line, reader.line_num + 1, values))
+                    fault = self._fault(line, reader.line_num + 1, values)
+                    yield Record(line, [value or None for value in values], fault)
 
     def _fault(self, first: int, last: int, values: list[str]) -> str:
         if self._faults:
@@ -268,16 +332,18 @@ class CsvFile:
                 text = text.replace("\0", "")
             yield text
 
-    def _checked_header(self, titles: list[str]) -> list[str]:
-        titles = [title.strip() for title in titles]
-        for title in titles:
-            if not _NAME.fullmatch(title):
-                better = re.sub(r"\W", "_", title, flags=re.ASCII) or "a name"
-                raise LoadFailed(
-                    f"The header of {self.path} has {title!r}, which is no name of a field: write {better}, "
-                    "with letters, digits and _ alone, a letter first."
-                )
-        doubled = {title for title in titles if [t.lower() for t in titles].count(title.lower()) > 1}
-        if doubled:
-            raise LoadFailed(f"The header of {self.path} has {sorted(doubled)[0]!r} twice: rename one.")
-        return titles
+
+def checked_header(titles: list[str], path: Path) -> list[str]:
+    """The names of the columns without what surrounds them. Raises `LoadFailed` for what is no name of a field."""
+    titles = [title.strip() for title in titles]
+    for title in titles:
+        if not _NAME.fullmatch(title):
+            better = re.sub(r"\W", "_", title, flags=re.ASCII) or "a name"
+            raise LoadFailed(
+                f"The header of {path} has {title!r}, which is no name of a field: write {better}, "
+                "with letters, digits and _ alone, a letter first."
+            )
+    doubled = {title for title in titles if [t.lower() for t in titles].count(title.lower()) > 1}
+    if doubled:
+        raise LoadFailed(f"The header of {path} has {sorted(doubled)[0]!r} twice: rename one.")
+    return titles

@@ -18,6 +18,7 @@ from irislite.sql.translate import Plan, translate
 BATCH_ROWS = 500
 PATIENCE_S = 30.0  # how long a statement waits for another transaction's end
 _MESSAGES = "messages"
+_STEPS = 20_000  # of SQLite's machine between two looks whether to stop: some milliseconds
 _PRAGMAS = {"schema_version", "table_info", "quick_check"}  # ours, and what SQLite's ALTER TABLE runs itself
 
 
@@ -64,9 +65,15 @@ class Result:
 
 
 class Session:
-    """One thread's connection, its open transaction, and what tables it sees."""
+    """One thread's connection, its open transaction, and what tables it sees.
 
-    def __init__(self, path: Path, messages: Path) -> None:
+    With `read_only` SQLite itself refuses whatever would change something. `stop` is asked now and then while a
+    statement runs; True ends it.
+    """
+
+    def __init__(
+        self, path: Path, messages: Path, read_only: bool = False, stop: Callable[[], bool] | None = None
+    ) -> None:
         self._path, self._messages = path, messages
         self._failures: list[Exception] = []  # why a function of ours failed, which SQLite does not tell
         self._has_messages = False
@@ -86,7 +93,13 @@ class Session:
                 f"The tables in {path} cannot be opened: {error}. Check the folder's rights and free space; "
                 "IRISLITE_HOME names another folder."
             ) from error
-        self._connection.set_authorizer(_fence(_uri(messages, "ro")))
+        if read_only:  # the fence would take for a change what SQLite makes for itself at these
+            self.catalog()
+            if messages.exists():
+                self._attach_messages()
+        self._connection.set_authorizer(_reading if read_only else _fence(_uri(messages, "ro")))
+        if stop is not None:
+            self._connection.set_progress_handler(stop, _STEPS)
 
     def close(self) -> None:
         """Roll back what is open and let go of the file."""
@@ -224,6 +237,18 @@ def _fence(messages: str) -> Callable[..., int]:
         return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
     return authorize
+
+
+_READS = frozenset(
+    {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
+    | {sqlite3.SQLITE_TRANSACTION}
+)  # fmt: skip
+
+
+def _reading(action: int, what: str | None, *_: Any) -> int:
+    """The fence of a connection that changes nothing."""
+    allowed = action in _READS or (action == sqlite3.SQLITE_PRAGMA and what in _PRAGMAS)
+    return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
 
 def _bindable(value: Any) -> Any:

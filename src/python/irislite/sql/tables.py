@@ -73,6 +73,15 @@ class Tables:
         session: Session | None = getattr(self._threads, "session", None)
         return session.level if session else 0
 
+    @contextmanager
+    def apart(self, read_only: bool, stop: Callable[[], bool] | None = None) -> Iterator[Session]:
+        """A connection for this block alone, beside the thread's own; see `Session`."""
+        session = Session(self.path, self._messages, read_only, stop)
+        try:
+            yield session
+        finally:
+            session.close()
+
     def begin(self) -> None:
         """Open a transaction in this thread. Waits up to 30 s for another's end, then raises `TableBusy`."""
         self._session().begin()

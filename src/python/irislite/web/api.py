@@ -7,11 +7,14 @@ from fastapi import APIRouter, Body, Depends, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator
 from starlette.exceptions import HTTPException
 
+from irislite.actor import Role, acting
 from irislite.config import flag
 from irislite.director import Director
+from irislite.masking import masked_definition
 from irislite.web import blocking, migration, testing
 from irislite.web.failures import Failure
-from irislite.web.models import Count, LogLine, Position, Text
+from irislite.web.models import BriefLogLine, Count, Position, Text
+from irislite.web.roles import needs
 
 VERSION = "1.0.0"  # of the service, as IRIS answers it
 
@@ -90,6 +93,7 @@ def status(director: Engine) -> dict[str, str]:
 
 
 @router.post("/start")
+@needs(Role.OPERATOR)
 def start(director: Engine, choice: Choice) -> dict[str, str]:
     """Start a production."""
     director.start(choice.production)
@@ -97,6 +101,7 @@ def start(director: Engine, choice: Choice) -> dict[str, str]:
 
 
 @router.post("/stop")
+@needs(Role.OPERATOR)
 def stop(director: Engine) -> dict[str, str]:
     """Stop the running production; what is queued stays queued."""
     director.stop()
@@ -104,6 +109,7 @@ def stop(director: Engine) -> dict[str, str]:
 
 
 @router.post("/kill")
+@needs(Role.OPERATOR)
 def kill(director: Engine) -> dict[str, str]:
     """Stop without waiting for the messages at hand: what is not done is handled again at the next start."""
     director.stop(timeout_s=0)
@@ -111,6 +117,7 @@ def kill(director: Engine) -> dict[str, str]:
 
 
 @router.post("/restart")
+@needs(Role.OPERATOR)
 def restart(director: Engine) -> dict[str, str]:
     """Stop and start the production."""
     director.restart()
@@ -118,6 +125,7 @@ def restart(director: Engine) -> dict[str, str]:
 
 
 @router.post("/update")
+@needs(Role.OPERATOR)
 def update(director: Engine) -> dict[str, str]:
     """Apply what was configured since the start."""
     director.update()
@@ -125,6 +133,7 @@ def update(director: Engine) -> dict[str, str]:
 
 
 @router.post("/component/start")
+@needs(Role.OPERATOR)
 def start_component(director: Engine, choice: Component) -> dict[str, str]:
     """Enable an item and start it."""
     name = _name_of(choice)
@@ -133,6 +142,7 @@ def start_component(director: Engine, choice: Component) -> dict[str, str]:
 
 
 @router.post("/component/stop")
+@needs(Role.OPERATOR)
 def stop_component(director: Engine, choice: Component) -> dict[str, str]:
     """Stop an item and disable it."""
     name = _name_of(choice)
@@ -141,6 +151,7 @@ def stop_component(director: Engine, choice: Component) -> dict[str, str]:
 
 
 @router.post("/component/restart")
+@needs(Role.OPERATOR)
 def restart_component(director: Engine, choice: Component) -> dict[str, str]:
     """Stop and start an item; one that was disabled is enabled, as on IRIS."""
     name = _name_of(choice)
@@ -164,6 +175,7 @@ def default(director: Engine) -> dict[str, str]:
 
 
 @router.put("/default")
+@needs(Role.OPERATOR)
 def set_default(director: Engine, choice: DefaultChoice) -> dict[str, str]:
     """Choose the production that a start without a name starts."""
     if choice.production:
@@ -172,21 +184,22 @@ def set_default(director: Engine, choice: DefaultChoice) -> dict[str, str]:
     return {"production": choice.production}
 
 
-@router.get("/log", response_model_exclude={"__all__": {"stack"}})
+@router.get("/log")
 def log(
     director: Engine,
     top: Annotated[Count, _EMPTY_IS_10] = 10,
     since_id: Annotated[Position | None, _EMPTY_IS_NONE] = None,
-) -> list[LogLine]:
+) -> list[BriefLogLine]:
     """The newest entries of the event log, newest first; or, with `since_id`, those after it, oldest first."""
     entries = director.eventlog.newest(top) if since_id is None else director.eventlog.since(since_id)
-    return [LogLine.model_validate(entry) for entry in entries]
+    return [BriefLogLine.model_validate(entry) for entry in entries]
 
 
 @router.get("/export")
 def export(director: Engine, production: ProductionName = "") -> dict[str, Any]:
-    """A production's definition."""
-    return director.export(production)
+    """A production's definition; the secrets in it are for administrators."""
+    definition = director.export(production)
+    return definition if acting.get().role is Role.ADMINISTRATOR else masked_definition(definition)
 
 
 @router.get("/connections")
@@ -218,11 +231,12 @@ def unbind(director: Engine, name: Annotated[str, Query(alias="class")] = "", cl
 
 
 @router.post("/test")
-async def test(director: Engine, request: testing.TestRequest, call: Request, response: Response) -> dict[str, Any]:
+@needs(Role.OPERATOR)
+async def test(director: Engine, request: testing.TestRequest, response: Response) -> dict[str, Any]:
     """Send a request to an item and answer with its response, or at once with the message's number."""
     if not request.wait:
         response.status_code = 202
-    return await blocking.run(testing.test, director, request, call.app.state.user)
+    return await blocking.run(testing.test, director, request)
 
 
 @router.put("/migrate")

@@ -1,58 +1,95 @@
 """The table of contents of URLs: REST for `iop`, JSON twin, old addresses, portal."""
 
 import re
-from typing import NoReturn
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import parse_qsl, urlencode
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from irislite.director import Director
-from irislite.web import api, atelier, failures, guard, twin
+from irislite.web import api, atelier, description, failures, guard, records, roles, sqltwin, system, twin, twin_items
 from irislite.web.accounts import Accounts
+from irislite.web.applications import Applications
+
+if TYPE_CHECKING:
+    from irislite.web.portal.layout import Room
 
 PRODUCTION_PAGE = "/production"
 _OLD_PRODUCTION_PAGE = re.compile(r"/csp/[^/]+/EnsPortal\.ProductionConfig\.zen", re.IGNORECASE)
 
 
-def create_app(director: Director, accounts: Accounts, host: str = "127.0.0.1") -> FastAPI:
-    """Everything that is served: REST, JSON twin and portal. `host` is the name or address that is bound."""
+def create_app(
+    director: Director,
+    accounts: Accounts,
+    host: str = "127.0.0.1",
+    rooms: Iterable["Room"] = (),
+    applications: Mapping[str, ASGIApp] | None = None,
+) -> FastAPI:
+    """Everything that is served: REST, JSON twin and portal.
+
+    `host` is the name or address that is bound; `rooms` and `applications` are those that the production adds.
+    """
     from irislite.web import portal  # NiceGUI takes its time: REST alone does without it
 
-    app = create_api(director, accounts, host)
-    portal.mount(app, director, accounts)
+    rooms = tuple(rooms)
+    app = create_api(director, accounts, host, rooms=rooms, applications=applications)
+    portal.mount(app, director, accounts, rooms)
     return app
 
 
 def create_api(
-    director: Director, accounts: Accounts, host: str = "127.0.0.1", largest_body: int = guard.LARGEST_BODY
+    director: Director,
+    accounts: Accounts,
+    host: str = "127.0.0.1",
+    largest_body: int = guard.LARGEST_BODY,
+    rooms: Iterable["Room"] = (),
+    applications: Mapping[str, ASGIApp] | None = None,
 ) -> FastAPI:
-    """The same without the portal. `largest_body` is in bytes."""
+    """The same without the portal, but with the JSON twins of `rooms`. `largest_body` is in bytes."""
     app = FastAPI(
         title="irislite",
         description="The REST service of iop's command line, and the JSON twin of the portal's pages.",
         version=api.VERSION,
         docs_url=None,  # these pages load scripts from the internet
         redoc_url=None,
+        dependencies=[Depends(roles.authorize, scope="function")],
     )
     app.state.director = director
-    app.state.user = accounts.username  # the guard lets no other in
+    app.state.accounts = accounts
     app.add_api_route("/healthz", _health, summary="Whether the server answers", tags=["health"])
     app.add_api_route("/", _home, include_in_schema=False, response_model=None)
     app.include_router(api.router)
     app.include_router(atelier.router)
+    app.include_router(twin_items.router)  # an item's name may hold a slash: its longer paths come first
     app.include_router(twin.router)
+    app.include_router(sqltwin.router)
+    app.include_router(system.router)
+    app.include_router(records.router)
+    for room in rooms:
+        if room.twin is not None:
+            app.include_router(room.twin, prefix=f"{twin.router.prefix}{room.path}", tags=[room.title])
     app.add_route(
         "/api/{path:path}", _nowhere, ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"], include_in_schema=False
     )
     failures.register(app)
+    description.describe(app)
     # The last one added is the first one asked.
     app.add_middleware(OldAddresses)
+    app.add_middleware(Applications, applications=applications or {})
     app.add_middleware(failures.UnexpectedErrors, director=director)
-    app.add_middleware(guard.Guard, accounts=accounts, hosts=guard.allowed_hosts(host), largest_body=largest_body)
+    app.add_middleware(
+        guard.Guard,
+        accounts=accounts,
+        audit=director.audit,
+        hosts=guard.allowed_hosts(host),
+        largest_body=largest_body,
+        mounted=tuple(applications or ()),
+    )
     return app
 
 

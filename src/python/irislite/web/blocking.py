@@ -1,6 +1,7 @@
 """Calls that may block for hours, awaited without holding up anything else."""
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -26,11 +27,12 @@ async def run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
             503, f'{MOST_CALLS} requests are being waited for already: send this one later, or with "wait": false.'
         )
     future: Future[T] = Future()
+    context = contextvars.copy_context()  # who acts
 
     def work() -> None:
         future.set_running_or_notify_cancel()
         try:
-            tell = partial(future.set_result, function(*args, **kwargs))
+            tell = partial(future.set_result, context.run(function, *args, **kwargs))
         except Exception as error:  # noqa: BLE001 - raised again where it is awaited
             tell = partial(future.set_exception, error)
         finally:

@@ -14,6 +14,7 @@ from irislite.director import Director
 from irislite.errors import (
     BadRequest,
     ClassNotFound,
+    Forbidden,
     IllegalMove,
     IrisliteError,
     NotSupported,
@@ -23,17 +24,31 @@ from irislite.errors import (
     UnknownBinding,
     UnknownItem,
     UnknownProduction,
+    UnknownSearch,
     UnknownSession,
 )
 from irislite.eventlog import LogType
+from irislite.sql.desk import Stopped
+from irislite.sql.errors import AlreadyExists, DatabaseFailed, InUse, NotAllowed, SqlError, TableBusy, TableNotFound
+from irislite.vault import UnknownCredential
+from irislite.web.users import UnknownUser
 
 # The first that fits counts; whatever else the runtime raises is a 500 with its own words.
-_STATUSES: tuple[tuple[type[IrisliteError] | tuple[type[IrisliteError], ...], int], ...] = (
+_STATUSES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int], ...] = (
     (BadRequest, 400),
-    ((UnknownBinding, UnknownProduction, UnknownItem, UnknownSession, ClassNotFound), 404),
+    ((UnknownBinding, UnknownProduction, UnknownItem, UnknownSession, UnknownSearch, ClassNotFound), 404),
+    ((UnknownCredential, UnknownUser), 404),
+    (Forbidden, 403),
+    (TableNotFound, 404),
+    (NotAllowed, 403),
+    (Stopped, 504),
+    ((TableBusy, InUse, AlreadyExists), 409),
+    (DatabaseFailed, 500),
+    (SqlError, 400),
     ((ProductionError, IllegalMove), 409),
     (NotSupported, 501),
     (RequestTimeout, 504),
+    (LookupError, 404),  # of a room that a production adds
 )
 
 

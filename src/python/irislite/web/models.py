@@ -41,7 +41,10 @@ class _Model(BaseModel):
 
 
 class Item(_Model):
-    """An item of the production. `reason` says why it does not run; `last_activity` is seconds since the epoch."""
+    """An item of the production. `reason` says why it does not run; `last_activity` is seconds since the epoch.
+
+    `throughput` counts the messages it handled in each of the last steps of five seconds, the oldest first.
+    """
 
     name: str
     class_name: str
@@ -56,6 +59,7 @@ class Item(_Model):
     in_progress: int
     processed: int
     last_activity: float
+    throughput: list[int]
 
 
 class Setting(_Model):
@@ -92,12 +96,31 @@ class Changes(BaseModel):
     changes: list[str]
 
 
+class RequestField(_Model):
+    """A field that a message class declares: text, integer, number, yes or no, or JSON for anything else."""
+
+    name: str
+    type: str
+    default: Any
+    required: bool
+    choices: list[Any]
+
+
+class Example(_Model):
+    """A JSON object of a class, and what it is an example of."""
+
+    label: str
+    body: dict[str, Any]
+
+
 class RequestClass(_Model):
-    """A message class that an item takes, with a JSON object to start from."""
+    """A message class that an item takes: a JSON object to start from, the declared fields, more examples."""
 
     name: str
     template: dict[str, Any]
     description: str
+    fields: list[RequestField]
+    examples: list[Example]
 
 
 class Message(_Model):
@@ -137,8 +160,8 @@ class WholeMessage(Message):
     response_id: int | None
 
 
-class LogLine(_Model):
-    """An entry of the event log. `stack` is a traceback, or empty."""
+class BriefLogLine(_Model):
+    """An entry of the event log, without its traceback."""
 
     id: int
     config_name: str
@@ -148,9 +171,14 @@ class LogLine(_Model):
     source_class: str
     source_method: str
     text: str
-    stack: str
     time_logged: str
     type: Word
+
+
+class LogLine(BriefLogLine):
+    """An entry of the event log. `stack` is a traceback, or empty."""
+
+    stack: str
 
 
 class MessageIds(BaseModel):
@@ -248,6 +276,8 @@ class Arrow(_Model):
     time: str
     offset_ms: float
     duration_ms: float | None
+    waited_ms: float | None
+    worked_ms: float | None
     status: Word
     description: str
     failed: bool
@@ -269,3 +299,92 @@ class Session(BaseModel):
     messages: list[WholeMessage]
     log: list[LogLine]
     trace: Trace
+
+
+class FoundMessage(Message):
+    """A message that was searched for; `preview` is how its body begins, `size` the body's length in characters."""
+
+    body_class: str
+    preview: str
+    size: int
+
+
+class MessagePage(BaseModel):
+    """A page of a search. `next_id` null: that is all. `is_full` false: the time was over; go on from `next_id`."""
+
+    messages: list[FoundMessage]
+    next_id: int | None
+    is_full: bool
+
+
+class LogPage(BaseModel):
+    """The same of the event log."""
+
+    entries: list[LogLine]
+    next_id: int | None
+    is_full: bool
+
+
+class LogGroup(BaseModel):
+    """Log entries that say the same, but for numbers and quoted names."""
+
+    count: int
+    first_time: str
+    last_time: str
+    newest: LogLine
+
+
+class LogGroupPage(BaseModel):
+    """Groups, the one with the newest entry first; `next_id` null: all that fits was counted."""
+
+    groups: list[LogGroup]
+    next_id: int | None
+
+
+class SearchField(BaseModel):
+    """A field to search by: how it is compared, and the words that it can hold if these are few."""
+
+    name: str
+    kind: str
+    signs: list[str]
+    words: list[str]
+    help: str
+
+
+class SavedSearch(_Model):
+    """A search that a user keeps."""
+
+    name: str
+    query: str
+
+
+class SavedSearchQuery(BaseModel):
+    """The search to keep."""
+
+    query: Text = Field(max_length=20_000)
+
+
+class Share(_Model):
+    """What an item had of a session's time; see `irislite.visualtrace.Share`."""
+
+    name: str
+    requests: int
+    waited_ms: float
+    worked_ms: float
+    own_ms: float
+
+
+class Energy(BaseModel):
+    """What an answer says it cost, as a number and with its range and method in words."""
+
+    message_id: int
+    joules: float
+    words: str
+
+
+class SessionTimes(BaseModel):
+    """Where a session's time and energy went."""
+
+    duration_ms: float
+    shares: list[Share]
+    energies: list[Energy]

@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from irislite import testpage
+from irislite import audit, testpage
+from irislite.actor import acting
 from irislite.director import Director
 from irislite.errors import BadRequest
 from irislite.eventlog import LogType
@@ -35,8 +36,8 @@ class TestRequest(BaseModel):
     request_type: Text = ""
 
 
-def test(director: Director, request: TestRequest, user: str = "") -> dict[str, Any]:
-    """Send the request for a user; answer with its response, or at once with the message's number.
+def test(director: Director, request: TestRequest) -> dict[str, Any]:
+    """Send the request for whoever acts; answer with its response, or at once with the message's number.
 
     Blocks as long as the item works. Raises what `Director.test` raises.
     """
@@ -44,6 +45,8 @@ def test(director: Director, request: TestRequest, user: str = "") -> dict[str, 
         raise HTTPException(400, 'No item is named: send {"target": NAME}.')
     classname, body = message(request)
     testpage.request_body(classname, body)  # a request that is refused restarts nothing
+    user = acting.get().name
+    audit.tell(f"{classname or 'An empty message'}.", request.target)
     if request.restart:
         _restart(director, request.target)
     if not request.wait:

@@ -1,12 +1,13 @@
 """The JSON twin of the portal's pages, under /api/irislite."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 
-from irislite import messagelife, visualtrace
+from irislite import audit, messagelife, visualtrace
+from irislite.actor import Role, acting
 from irislite.director import Director
 from irislite.eventlog import LogEntry, LogType
 from irislite.header import Header, MessageType, Status
@@ -38,6 +39,7 @@ from irislite.web.models import (
     Trace,
     WholeMessage,
 )
+from irislite.web.roles import needs
 
 PAGE = 1_000  # log entries that are read at a time
 ItemName = Annotated[str, Path(description="The item's name, as in `Python.MLOperation`.")]
@@ -45,7 +47,6 @@ LogTypeName = Literal["Assert", "Error", "Warning", "Info", "Trace", "Alert"]
 StatusName = Literal[
     "Created", "Queued", "Delivered", "Discarded", "Suspended", "Deferred", "Aborted", "Error", "Completed"
 ]
-OPERATOR = "the web interface"  # who did it, in the log
 router = APIRouter(
     prefix="/api/irislite",
     tags=["irislite"],
@@ -67,10 +68,13 @@ def settings(director: Engine, name: ItemName) -> list[Setting]:
 
 
 @router.put("/items/{name:path}/settings")
+@needs(Role.OPERATOR)
 def apply_settings(director: Engine, name: ItemName, change: SettingsChange) -> Changes:
     """Change settings and restart the item, alone."""
     values = {(setting.target, setting.name): setting.value for setting in change.settings}
-    return Changes(changes=director.apply_settings(name, values, change.pool_size))
+    changes = director.apply_settings(name, values, change.pool_size)
+    audit.tell("; ".join(changes))
+    return Changes(changes=changes)
 
 
 @router.get("/items/{name:path}/requests")
@@ -81,9 +85,10 @@ def requests(director: Engine, name: ItemName) -> list[RequestClass]:
 
 
 @router.post("/items/{name:path}/abort")
+@needs(Role.OPERATOR)
 def abort_queue(director: Engine, name: ItemName) -> Aborted:
     """Give up all messages that wait for an item."""
-    return Aborted(aborted=director.abort_queue(name, OPERATOR))
+    return Aborted(aborted=director.abort_queue(name, acting.get().name))
 
 
 @router.get("/items/{name:path}")
@@ -101,40 +106,46 @@ def messages(
     status: StatusName | None = None,
 ) -> list[Message]:
     """The newest messages, newest first; `before_id` pages on. A delivered message counts as Queued here."""
-    headers = director.store.latest(limit, before_id, target, Status[status.upper()] if status is not None else None)
-    delivered = _delivered(director, headers)
-    return [_message(header, delivered) for header in headers]
+    return shown(
+        director,
+        director.store.latest(limit, before_id, target, Status[status.upper()] if status is not None else None),
+    )
 
 
 @router.post("/messages/resend")
+@needs(Role.OPERATOR)
 def resend(director: Engine, chosen: Resending) -> list[Outcome]:
     """Send requests again, in their sessions: to another target, or with another body, if named."""
     content = json.dumps(chosen.content, ensure_ascii=False) if chosen.content is not None else None
-    return _outcomes(director.messages.resend(chosen.ids, chosen.target, content, OPERATOR))
+    return _outcomes(director.messages.resend(chosen.ids, chosen.target, content, acting.get().name))
 
 
 @router.post("/messages/suspend")
+@needs(Role.OPERATOR)
 def suspend(director: Engine, chosen: MessageIds) -> list[Outcome]:
     """Lay messages aside that wait in a queue."""
-    return _outcomes(director.messages.suspend(chosen.ids, OPERATOR))
+    return _outcomes(director.messages.suspend(chosen.ids, acting.get().name))
 
 
 @router.post("/messages/resubmit")
+@needs(Role.OPERATOR)
 def resubmit(director: Engine, chosen: Resubmission) -> list[Outcome]:
     """Put suspended messages back into the queue of their target, or of another."""
-    return _outcomes(director.messages.resubmit(chosen.ids, chosen.target, OPERATOR))
+    return _outcomes(director.messages.resubmit(chosen.ids, chosen.target, acting.get().name))
 
 
 @router.post("/messages/discard")
+@needs(Role.OPERATOR)
 def discard(director: Engine, chosen: MessageIds) -> list[Outcome]:
     """Give up suspended messages."""
-    return _outcomes(director.messages.discard(chosen.ids, OPERATOR))
+    return _outcomes(director.messages.discard(chosen.ids, acting.get().name))
 
 
 @router.post("/messages/abort")
+@needs(Role.OPERATOR)
 def abort(director: Engine, chosen: MessageIds) -> list[Outcome]:
     """Give up messages that are queued, suspended or deferred."""
-    return _outcomes(director.messages.abort(chosen.ids, OPERATOR))
+    return _outcomes(director.messages.abort(chosen.ids, acting.get().name))
 
 
 @router.get("/messages/{message_id}")
@@ -208,6 +219,12 @@ def _log_since(
         ]
         entry_id = page[-1].id
     return found[:top]
+
+
+def shown(director: Director, headers: Collection[Header]) -> list[Message]:
+    """Headers as they are answered; a message that is worked on is Delivered."""
+    delivered = _delivered(director, headers)
+    return [_message(header, delivered) for header in headers]
 
 
 def _delivered(director: Director, headers: Iterable[Header]) -> frozenset[int]:

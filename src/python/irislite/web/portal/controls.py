@@ -7,7 +7,9 @@ from typing import Any
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
+from irislite.actor import Role
 from irislite.errors import IrisliteError
+from irislite.web.words import duration as duration  # of the words that every room uses
 
 # One shape for each state, so that nobody has to tell them by colour.
 STATE_ICONS = {
@@ -36,6 +38,14 @@ def icon_button(name: str, icon: str, on_click: Callable[..., Any] | None = None
     made = ui.button(on_click=on_click, icon=icon, color=None).props("flat").classes("act quiet")
     made.props.update({"aria-label": name, "title": name})
     return made
+
+
+def needs_role(role: Role, *buttons: ui.button) -> None:
+    """Grey out what the reader may not do, and say what it takes; that it is refused is the server's affair."""
+    for each in buttons:
+        each.disable()
+        each.props.update({"title": f"Needs the role {role.word}"})
+        each.update()
 
 
 class Pill(ui.element):
@@ -76,13 +86,31 @@ def facts(pairs: dict[str, str]) -> ui.element:
     return shown
 
 
+def copyable(content: str) -> ui.element:
+    """A text with a button that copies it; where the browser does not let it, the text is selected to be copied."""
+    with ui.element("div").classes("copyable") as shown:
+        code = text("pre", content).props("tabindex=0")
+        copy = button("Copy", "content_copy", kind="primary")
+    copy.on(
+        "click",
+        js_handler=f"""async () => {{
+            const code = getHtmlElement({code.id}), button = getHtmlElement({copy.id});
+            getSelection().selectAllChildren(code);
+            await navigator.clipboard?.writeText(code.textContent).then(() => button.classList.add("done"), () => null);
+        }}""",
+    )
+    return shown
+
+
 @contextmanager
 def told() -> Iterator[None]:
     """Whatever the runtime refuses in the block is told in full, until the reader closes it."""
+    page = ui.context.client  # what was pressed may be gone when it is known
     try:
         yield
     except IrisliteError as error:
-        ui.notify(str(error), type="negative", position="top", multi_line=True, timeout=0, close_button="Close")
+        with page:
+            ui.notify(str(error), type="negative", position="top", multi_line=True, timeout=0, close_button="Close")
 
 
 async def confirmed(question: str, explanation: str, action: str, kind: str = "primary") -> bool:
@@ -93,19 +121,12 @@ async def confirmed(question: str, explanation: str, action: str, kind: str = "p
         with ui.element("div").classes("ask-buttons"):
             button("Cancel", on_click=lambda: dialog.submit(False)).props("autofocus")
             button(action, on_click=lambda: dialog.submit(True), kind=kind)
+    return bool(await answered(dialog))
+
+
+async def answered(dialog: ui.dialog) -> Any:
+    """What a dialog was closed with; None if it was left, or the page was. The dialog is taken away."""
     answer = await dialog
-    dialog.delete()
-    return bool(answer)
-
-
-def duration(milliseconds: float | None) -> str:
-    """A duration as people read it; empty for None."""
-    if milliseconds is None:
-        return ""
-    if milliseconds < 1000:
-        return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"
-    seconds = milliseconds / 1000
-    if seconds < 60:
-        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes} min {seconds} s"
+    if not dialog.is_deleted:
+        dialog.delete()
+    return answer

@@ -1,22 +1,26 @@
 """The settings of one item as a form: each with its type, default and help; applied after a look at what changes."""
 
 import asyncio
+import difflib
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from nicegui import ui
 from nicegui.elements.mixins.value_element import ValueElement
 
+from irislite.actor import Role
 from irislite.config import PLUMBING, SETTINGS_TEXT, options
-from irislite.errors import IrisliteError
+from irislite.errors import Forbidden, IrisliteError
 from irislite.masking import masked_setting
 from irislite.views import SettingView
 from irislite.web import blocking
-from irislite.web.portal.controls import button, facts, notice, text
+from irislite.web.portal.controls import answered, button, facts, needs_role, notice, text
 from irislite.web.portal.layout import Portal
 
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _POOL_HELP = "How many messages are worked on at a time. 0: none, or, for a process, the shared actor pool."
+_FOLDED = frozenset({"Alerting Control", "Additional Settings"})  # categories that few items set
+_SIGNS = {"-": ("removed", "−"), "+": ("added", "+"), " ": ("same", " ")}
 Key = tuple[str, str]
 
 
@@ -28,6 +32,7 @@ class SettingsForm:
         self._name = name
         self._reload = reload
         self._views: dict[Key, SettingView] = {}
+        self._lines: dict[str, dict[str, str]] = {}
         self._inputs: dict[Key, ValueElement[Any]] = {}
 
     async def build(self) -> None:
@@ -37,22 +42,36 @@ class SettingsForm:
             asyncio.to_thread(director.settings, self._name), asyncio.to_thread(director.item, self._name)
         )
         self._size = item.pool_size
-        lines = {view.target: options(view.value) for view in views if view.name == SETTINGS_TEXT}
-        for view in views:
-            if view.name not in PLUMBING:
-                self._views[(view.target, view.name)] = view
-                with ui.element("div").classes("setting"):
-                    self._inputs[(view.target, view.name)] = _input(view, lines.get(view.target, {}).get(view.name))
-                    _explain(view)
+        self._lines = {view.target: options(view.value) for view in views if view.name == SETTINGS_TEXT}
+        shown = [view for view in views if view.name not in PLUMBING]
+        rest = [view for view in shown if view.category in _FOLDED and view.value is None]
+        for view in shown:
+            if view not in rest:
+                self._setting(view)
         with ui.element("div").classes("setting"):
             self._pool = ui.number("Pool size", value=item.pool_size, min=0, step=1, format="%d")
             self._pool.props("outlined dense")
             text("div", _POOL_HELP).classes("setting-note")
+        if rest:
+            with ui.element("details").classes("setting"):
+                text("summary", f"Alerts, retries, delays: {len(rest)} settings as they come")
+                for view in rest:
+                    self._setting(view)
         _where(views)
         self._problem = ui.element("div")
         with ui.element("div").classes("apply-bar row-wrap"):
-            button("Apply…", "check", self._apply, "primary")
+            apply = button("Apply…", "check", self._apply, "primary")
             button("Undo", "undo", self._reload, "quiet")
+            if not self._portal.may(Role.OPERATOR):
+                needs_role(Role.OPERATOR, apply)
+                text("span", "To be read: changing settings needs the role operator.").classes("small muted")
+
+    def _setting(self, view: SettingView) -> None:
+        self._views[(view.target, view.name)] = view
+        with ui.element("div").classes("setting"):
+            line = self._lines.get(view.target, {}).get(view.name)
+            self._inputs[(view.target, view.name)] = _input(view, line)
+            _explain(view)
 
     def _changes(self) -> dict[Key, str | None]:
         """What was typed and is not what is set; None for back to the default."""
@@ -75,7 +94,12 @@ class SettingsForm:
             return
         self._problem.clear()
         try:
-            done = await blocking.run(self._portal.director.apply_settings, self._name, changes, size)
+            with self._portal.act("Change settings", self._name) as deed:
+                done = await blocking.run(self._portal.director.apply_settings, self._name, changes, size)
+                deed.tell("; ".join(done))
+        except Forbidden as error:
+            with self._problem:
+                notice(str(error), "bad")
         except IrisliteError as error:
             with self._problem:
                 notice(f"The settings are kept, but: {error}", "bad")
@@ -97,9 +121,7 @@ class SettingsForm:
             with ui.element("div").classes("ask-buttons"):
                 button("Cancel", on_click=lambda: dialog.submit(False))
                 button("Apply", on_click=lambda: dialog.submit(True), kind="primary").props("autofocus")
-        answer = await dialog
-        dialog.delete()
-        return bool(answer)
+        return bool(await answered(dialog))
 
 
 def _input(view: SettingView, line: str | None) -> ValueElement[Any]:
@@ -153,7 +175,15 @@ def _default(view: SettingView) -> str:
 
 
 def _change(name: str, old: str, new: str) -> None:
+    """What a setting is, and what it is to be: side by side, or, of several lines, line by line."""
     with ui.element("div").classes("change"):
         text("span", name).classes("what")
-        text("pre", old).classes("old").props('aria-label="old value"')
-        text("pre", new).classes("new").props('aria-label="new value"')
+        if "\n" not in old + new:
+            text("pre", old).classes("old").props('aria-label="old value"')
+            text("pre", new).classes("new").props('aria-label="new value"')
+            return
+        with ui.element("div").classes("diff").props('role=group aria-label="changed lines"'):
+            for line in difflib.ndiff(old.split("\n"), new.split("\n")):
+                if line[0] in _SIGNS:
+                    kind, sign = _SIGNS[line[0]]
+                    text("pre", f"{sign} {line[2:]}").classes(f"diff-line {kind}")

@@ -2,27 +2,35 @@
 
 import hashlib
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fastapi import APIRouter
 from nicegui import ui
 
+from irislite.actor import Role
+from irislite.audit import Deed
 from irislite.director import Director
 from irislite.errors import IrisliteError
 from irislite.eventlog import LogEntry
 from irislite.views import ItemView
+from irislite.web.portal.access import Access
 from irislite.web.portal.controls import Pill, icon_button, notice, text
 from irislite.web.portal.fresh import Fresh
 from irislite.web.portal.gate import ASSETS
-from irislite.web.portal.sessions import Sessions
+from irislite.web.portal.ticks import TICK_S as TICK_S
+from irislite.web.portal.ticks import Ticks
 
-TICK_S = 1.0  # how often an open page looks for news
 SHARED_S = 0.8  # how old an answer that all pages share may be
 ASSETS_FOLDER = Path(__file__).parent / "assets"
 _VERSION = hashlib.sha256((ASSETS_FOLDER / "portal.css").read_bytes()).hexdigest()[:12]
-_HEAD = f'<link rel="stylesheet" href="{ASSETS}/portal.css?{_VERSION}">'
+_HEAD = (
+    f'<link rel="stylesheet" href="{ASSETS}/portal.css?{_VERSION}">'
+    f'<script type="module" src="{ASSETS}/session.js"></script>'
+    f'<script type="module" src="{ASSETS}/sight.js"></script>'
+)
 # Follow the system, light, dark: the browser keeps the choice, so that the first paint is right.
 _LOOKS = {"": (None, "brightness_auto"), "light": (False, "light_mode"), "dark": (True, "dark_mode")}
 _LOOK_NAMES = {"": "Look: as the system", "light": "Look: light", "dark": "Look: dark"}
@@ -36,6 +44,8 @@ class Room:
     title: str
     icon: str
     page: Callable[..., Coroutine[Any, Any, None]]
+    twin: APIRouter | None = None
+    """What answers the same in JSON: its routes are served below /api/irislite and the room's path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +53,18 @@ class Portal:
     """What the rooms work with. The answers that many pages ask for are shared among them."""
 
     director: Director
-    sessions: Sessions
+    access: Access
     rooms: tuple[Room, ...]
     fresh: Fresh = field(default_factory=Fresh)
-    body_classes: dict[int, str] = field(default_factory=dict)
+    ticks: Ticks = field(default_factory=Ticks)
+
+    def may(self, role: Role) -> bool:
+        """Whether the page's user has this role: what is not allowed is shown as such, and refused by `act`."""
+        return self.access.may(role)
+
+    def act(self, action: str, target: str = "", role: Role = Role.OPERATOR) -> AbstractContextManager[Deed]:
+        """Around everything that changes something: checks the role, acts for the user, writes the audit."""
+        return self.access.act(action, target, role)
 
     async def status(self) -> dict[str, str]:
         """The production's name and status."""
@@ -75,10 +93,11 @@ def frame(portal: Portal, title: str, path: str) -> Iterator[ui.element]:
     """
     ui.page_title(f"{title} · irislite")
     ui.add_head_html(_HEAD)
-    request = ui.context.client.request
+    client = ui.context.client
+    request = client.request
     token, rooms, status = request.session.get("token", ""), portal.rooms, portal.director.status()
     # NiceGUI's page element is a <main> around everything; ours is the room alone.
-    if (slot := ui.context.client.content.parent_slot) is not None:
+    if (slot := client.content.parent_slot) is not None:
         slot.parent.props("role=presentation")
     with ui.element("div").classes("frame"):
         with ui.element("header").classes("top"):
@@ -92,30 +111,35 @@ def frame(portal: Portal, title: str, path: str) -> Iterator[ui.element]:
             ui.element("div").classes("grow")
             _look_switch(request.cookies.get("look", ""))
             with ui.element("form").props("method=post action=/signout"):
-                icon_button(f"Sign out {portal.sessions.account(token)}", "logout").props("type=submit")
-        with ui.element("nav").classes("rail").props('aria-label="Rooms"'):
+                icon_button(f"Sign out {portal.access.sessions.account(token)}", "logout").props("type=submit")
+        with ui.element("nav").classes("rail").props('aria-label="Rooms"') as rail:
             for room in rooms:
                 with ui.element("a").props(f"href={room.path}" + (" aria-current=page" if room.path == path else "")):
                     ui.icon(room.icon).props("aria-hidden=true")
                     text("span", room.title)
         room_element = ui.element("main").classes("room")
     ui.skip_link("To the content", target=room_element)
+    # Where the rooms do not fit, as on a phone, the one that is open is in sight.
+    in_sight = "scrollIntoView({block: 'nearest', inline: 'center'})"
+    ui.run_javascript(f"getHtmlElement({rail.id})?.querySelector('[aria-current]')?.{in_sight}")
 
     async def tick() -> None:
-        if not portal.sessions.account(token):
+        if portal.access.owner_of(token) is None:
             ui.navigate.reload()  # the gate asks for the sign-in, and comes back here
+            portal.ticks.sight(client, False)  # until then nothing more is shown
             return
         status = await portal.status()
         pill.show(status["status"])
         name.text = status["production"]
 
     ui.on_exception(_tell_unexpected)
+    ui.on("sight", lambda event: portal.ticks.sight(client, event.args is True))
+    portal.ticks.follow(tick)  # the first of the page's acts: whether the session has ended
     with room_element:
         try:
             yield room_element
         except IrisliteError as error:
             notice(str(error), "bad")
-    ui.timer(TICK_S, tick)  # last: a timer lets NiceGUI send the page as far as it is built
 
 
 def _tell_unexpected(error: Exception) -> None:

@@ -1,100 +1,151 @@
-"""The messages: newest first, page by page, by item and status."""
+"""The messages: searched, page by page, followed live, exported; what is done to those that are chosen."""
 
 import asyncio
-from typing import Any
+import time
 from urllib.parse import urlencode
 
 from nicegui import ui
 
-from irislite.header import Header, Status
-from irislite.web.portal.controls import button, text
-from irislite.web.portal.layout import TICK_S, Portal, frame, head
-from irislite.web.portal.rows import message_rows, status_of
-from irislite.web.portal.widgets import MessageRows, Rows
+from irislite.errors import IrisliteError
+from irislite.search import Found, Page
+from irislite.searchclauses import MESSAGES
+from irislite.web.exports import Format
+from irislite.web.portal import bodies, files
+from irislite.web.portal.controls import button, notice, text, told
+from irislite.web.portal.layout import Portal, frame, head
+from irislite.web.portal.messageacts import MessageActs
+from irislite.web.portal.rows import found_rows
+from irislite.web.portal.searchbar import SearchBar, quoted
+from irislite.web.portal.widgets import MessageRows
+from irislite.web.words import duration
 
 PATH = "/messages"
 ROWS = 50
-SEARCHED = 5_000  # headers that one page looks through for a status
-_STATUSES = {"": "All statuses", **{status.name.title(): status.name.title() for status in Status}}
+FURTHER_S = 2.0  # of looking on, when somebody asks for it
+RESTS = 20  # a list that took so long to read is not read again before this many times as long
+_HINT = 'status=Error and body~"green tea" or took>1000'
 
 
-async def page(portal: Portal, item: str = "", status: str = "", before: str = "") -> None:
-    """The query holds the filters and the id that the page begins below."""
+async def page(portal: Portal, q: str = "", item: str = "", status: str = "", before: str = "") -> None:
+    """`q` is the search, `item` and `status` short ways to say one; `before` is the id that the page begins below."""
     with frame(portal, "Messages", PATH):
         before_id = int(before) if before.isdecimal() and len(before) < 19 else None
-        await _Messages(portal, item, status if status in _STATUSES else "", before_id).build()
+        parts = [quoted(name, value, MESSAGES) for name, value in (("item", item), ("status", status)) if value]
+        await _Messages(portal, " and ".join([*([q] if q else []), *parts]), before_id).build()
 
 
 class _Messages:
-    def __init__(self, portal: Portal, item: str, status: str, before_id: int | None) -> None:
+    def __init__(self, portal: Portal, text: str, before_id: int | None) -> None:
         self._portal = portal
-        self._filters = {"item": item, "status": status}
+        self._text = text
         self._before_id = before_id
-        self._next_id: int | None = None  # where the next page begins, None if there is none
+        self._page: Page[Found] = Page([], None, True)
         self._seen = -1
         self._moving = False
+        self._rest_until = 0.0
 
     async def build(self) -> None:
         with head("Messages"):
             self._state = text("span", "").classes("small muted").props("role=status")
+            ui.element("div").classes("grow")
+            self._exports = [
+                ui.link(f"Export {words}", "", new_tab=True).classes("small")
+                for words in ("JSON lines", "CSV")
+            ]  # fmt: skip
         names = [view.name for view in await self._portal.items()]
-        item = self._filters["item"]
-        items = {"": "All items", **{name: name for name in [*names, *([item] if item and item not in names else [])]}}
         with ui.element("div").classes("panel"):
-            with ui.element("div").classes("panel-body"), ui.element("div").classes("filters"):
-                self._select("item", "Source or target", items)
-                self._select("status", "Status", _STATUSES)
-            self._rows = MessageRows([], empty="No message fits.")
+            self._bar = SearchBar(self._portal, MESSAGES, "messages", self._text, names, _HINT, self._searched)
+            self._acts = MessageActs(self._portal, names, self._load)
+            self._rows = MessageRows([], "No message fits.", self._acts.choose, self._open)
+            self._acts.on_choose = lambda ids: self._rows.show(chosen=ids)
             with ui.element("div").classes("panel-body row-wrap"):
                 self._newest = button("Newest", "first_page", lambda: self._go(None), "quiet")
-                self._older = button("Older", "chevron_right", lambda: self._go(self._next_id), "quiet")
+                self._older = button("Older", "chevron_right", self._further, "quiet")
+        self._dialog = ui.dialog()
+        self._address()
         await self._load()
-        ui.timer(TICK_S, self._tick, immediate=False)
+        self._portal.ticks.follow(self._tick)
 
-    def _select(self, name: str, label: str, options: dict[str, str]) -> None:
-        made = ui.select(options, label=label, value=self._filters[name]).props("outlined dense")
-        made.on_value_change(lambda event: self._filter(name, event.value))
-
-    async def _filter(self, name: str, value: Any) -> None:
-        self._filters[name] = str(value or "")
+    async def _searched(self) -> None:
+        self._acts.choose([])
         await self._go(None)
 
     async def _go(self, before_id: int | None) -> None:
         self._before_id = before_id
-        query = {**self._filters, "before": before_id or ""}
+        self._address()
+        await self._load()
+
+    async def _further(self) -> None:
+        """The next page, or, where the time was over before this one was full, more of it."""
+        if self._page.is_full:
+            await self._go(self._page.next_id)
+        else:
+            await self._load(further=True)
+
+    def _address(self) -> None:
+        query = {"q": self._bar.text, "before": self._before_id or ""}
         encoded = urlencode({key: value for key, value in query.items() if value})
         ui.navigate.history.replace(f"{PATH}?{encoded}" if encoded else PATH)
-        await self._load()
+        for link, format in zip(self._exports, Format, strict=True):
+            link.props["href"] = files.address(files.MESSAGES, self._bar.text, format)
+            link.update()
 
     async def _tick(self) -> None:
         """The first page follows what happens; older ones stand still."""
-        if self._before_id is None and (self._moving or await self._portal.newest_message_id() != self._seen):
+        if self._before_id is not None or time.monotonic() < self._rest_until:
+            return
+        if self._moving or await self._portal.newest_message_id() != self._seen:
             await self._load()
 
-    async def _load(self) -> None:
+    async def _load(self, further: bool = False) -> None:
+        """Read the page, or go on from where the last reading ended."""
         self._seen = await self._portal.newest_message_id()
-        rows, searched_to = await asyncio.to_thread(self._read)
-        self._next_id = searched_to
+        begun = time.monotonic()
+        try:
+            self._page = await asyncio.to_thread(self._read_on if further else self._read)
+        except IrisliteError as error:
+            self._state.text = str(error)
+            return
+        took_s = time.monotonic() - begun
+        self._rest_until = time.monotonic() + RESTS * took_s
+        rows = await asyncio.to_thread(found_rows, self._portal, self._page.records)
         self._moving = any(row["status"] in ("Created", "Queued", "Delivered", "Deferred") for row in rows)
         self._newest.set_enabled(self._before_id is not None)
-        self._older.set_enabled(searched_to is not None)
-        if searched_to is not None and len(rows) < ROWS:
-            self._state.text = f"Searched back to message {searched_to}: Older goes on"
-        else:
-            self._state.text = "Newest first, live" if self._before_id is None else f"Before message {self._before_id}"
+        self._older.set_enabled(self._page.next_id is not None)
+        self._older.text = "Older" if self._page.is_full else "Search further back"
+        self._state.text = f"{self._told(len(rows))} ({duration(took_s * 1000)})"
         self._rows.show(messages=rows)
 
-    def _read(self) -> tuple[Rows, int | None]:
-        """The rows of this page, and the id that the next one begins below."""
-        item, status, before_id = self._filters["item"] or None, self._filters["status"], self._before_id
-        found: list[Header] = []
-        for _ in range(1 if not status else SEARCHED // 500):
-            wanted = 500 if status else ROWS + 1
-            page = self._portal.director.store.latest(wanted, before_id, item)
-            found += [header for header in page if status in ("", status_of(self._portal, header).name.title())]
-            if len(found) > ROWS:
-                return message_rows(self._portal, found[:ROWS]), found[ROWS - 1].id
-            if len(page) < wanted:
-                return message_rows(self._portal, found), None
-            before_id = page[-1].id
-        return message_rows(self._portal, found), before_id
+    def _read(self) -> Page[Found]:
+        return self._portal.director.search.messages(self._bar.query, ROWS, self._before_id)
+
+    def _read_on(self) -> Page[Found]:
+        found = self._page.records
+        more = self._portal.director.search.messages(
+            self._bar.query, ROWS - len(found), self._page.next_id, budget_s=FURTHER_S
+        )
+        return more._replace(records=[*found, *more.records])
+
+    def _told(self, count: int) -> str:
+        if not self._page.is_full:
+            return f"{count} found, searched back to message {self._page.next_id:,}: there may be more"
+        if self._before_id is not None:
+            return f"{count} before message {self._before_id:,}"
+        return f"{count}{' newest' if self._page.next_id is not None else ''}, live"
+
+    async def _open(self, message_id: int) -> None:
+        """Show what a message carries."""
+        with told():
+            header = await asyncio.to_thread(self._portal.director.store.header, message_id)
+            body = await asyncio.to_thread(self._portal.director.store.body, header.message_body_id)
+            self._dialog.clear()
+            with self._dialog, ui.card().classes("ask wide-ask"):
+                text("h2", f"{header.type.name.title()} {message_id}").classes("question")
+                text("p", f"{header.source_config_name} → {header.target_config_name}").classes("muted small")
+                if header.error_text:
+                    notice(header.error_text, "bad")
+                bodies.show(header.message_body_id, body)
+                with ui.element("div").classes("ask-buttons"):
+                    ui.link("Visual Trace", f"/trace?session={header.session_id}&message={message_id}")
+                    button("Close", on_click=self._dialog.close)
+            self._dialog.open()

@@ -1,41 +1,48 @@
-"""One item at the side of the production: settings, queue, log, messages, actions."""
+"""One item at the side of the production: settings, queue, log, messages, jobs, actions."""
 
 import asyncio
-from collections.abc import Callable
-from functools import partial
+import time
+from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import urlencode
 
 from nicegui import ui
 
-from irislite.header import BusinessType, Header, Priority
-from irislite.views import ItemState, ItemView
+from irislite.actor import Role
+from irislite.header import BusinessType
+from irislite.views import ItemView, JobView
 from irislite.web import blocking
-from irislite.web.portal.controls import Pill, button, confirmed, facts, icon_button, notice, text, told
+from irislite.web.portal.controls import STATE_ICONS, Pill, button, facts, icon_button, needs_role, text, told
+from irislite.web.portal.itemactions import ItemActions
 from irislite.web.portal.itemsettings import SettingsForm
 from irislite.web.portal.layout import Portal
-from irislite.web.portal.rows import log_row, message_rows
-from irislite.web.portal.widgets import LogLines, MessageRows, Rows
+from irislite.web.portal.rows import claimed, class_names, log_row, message_rows
+from irislite.web.portal.widgets import LogLines, MessageRows, Rows, Table, zoned
 
 MOST_ROWS = 30
-_HELP = (
-    "Test sends a message to this item alone. Restart sets it up again; the others go on. "
-    "A disabled item keeps its queue, and stays disabled when the production starts again."
-)
-_SERVICE_HELP = (
-    "A service takes no messages: it cannot be tested from here. Restart sets it up again; the others go on."
-)
-_DISABLE_EFFECT = "It takes no messages until it is enabled again. What is queued stays queued."
-_TABS = ("Settings", "Queue", "Log", "Messages", "Actions")
+_TABS = ("Settings", "Queue", "Log", "Messages", "Jobs", "Actions")
+_QUEUE = [("id", "Message", "number"), ("since", "Waits since", "when"), ("state", "State", ""),
+          ("source", "Sent by", "who"), ("class_name", "Body", "class")]  # fmt: skip
+_JOBS = [("id", "Job", "number"), ("state", "State", ""), ("message", "Works on", "number"), ("since", "For", "number")]
+_JOB_WORDS = {"running": "Waits for work", "error": "In error"}
+Task = Callable[[], Coroutine[Any, Any, None]]
 
 
 class ItemPanel:
-    """The panel of one item. Only the tab that is open is built, and asks for news."""
+    """The panel of one item. Only the tab that is open is built, and asks for news.
 
-    def __init__(self, portal: Portal, view: ItemView, close: Callable[[], None]) -> None:
+    `changed` is awaited after something was done to the production, `pick` opens another item.
+    """
+
+    def __init__(
+        self, portal: Portal, view: ItemView, close: Callable[[], None], changed: Task,
+        pick: Callable[[str], Coroutine[Any, Any, None]],
+    ) -> None:  # fmt: skip
         self._portal = portal
         self._view = view
         self._close = close
+        self._changed = changed
+        self._pick = pick
         self._seen = (0, 0)
         self._tab = ""
 
@@ -49,8 +56,9 @@ class ItemPanel:
                     with ui.element("div").classes("row-wrap"):
                         self._pill = Pill(self._view.state)
                         text("span", self._view.class_name).classes("small muted")
-                icon_button("Close", "close", self._close)
-            self._tabs = ui.tabs(on_change=lambda event: self._open(str(event.value))).props("dense align=left no-caps")
+                icon_button("Close (Escape)", "close", self._close)
+            self._tabs = ui.tabs(on_change=lambda event: self._open(str(event.value)))
+            self._tabs.props("dense align=left no-caps outside-arrows mobile-arrows")
             with self._tabs:
                 for name in _TABS:
                     ui.tab(name)
@@ -67,6 +75,8 @@ class ItemPanel:
         self._pill.show(view.state)
         if self._tab == "Actions" and changed:
             await self._open("Actions")
+        elif self._tab == "Jobs":
+            await self._show_jobs()
         elif self._tab in ("Log", "Messages", "Queue"):
             await self._refresh()
 
@@ -77,18 +87,27 @@ class ItemPanel:
         with self._body, told():
             await {
                 "Settings": self._settings, "Queue": self._queue, "Log": self._log, "Messages": self._messages,
-                "Actions": self._actions,
+                "Jobs": self._jobs, "Actions": self._actions,
             }[tab]()  # fmt: skip
 
     async def _settings(self) -> None:
         await SettingsForm(self._portal, self._view.name, lambda: self._open("Settings")).build()
 
+    async def _actions(self) -> None:
+        ItemActions(self._portal, self._view, self._changed, self._pick).build()
+
     # -- tabs that follow live -------------------------------------------------------------------
 
     async def _queue(self) -> None:
         self._facts = ui.element("div")
-        text("h3", "In work, then waiting, next first")
-        self._rows = MessageRows([], empty="Nothing waits.")
+        may = self._portal.may(Role.OPERATOR)
+        with ui.element("div").classes("row-wrap"):
+            text("h3", "In work, then waiting, next first").classes("grow")
+            self._abort_all = button("Abort all", "delete_sweep", self._abort_queue, "danger")
+            if not may:
+                needs_role(Role.OPERATOR, self._abort_all)
+        actions = [("abort", "Abort", "block", "danger")] if may else []
+        self._waiting = Table("Queue", _QUEUE, [], "Nothing waits.", actions, self._abort_one)
         await self._refresh()
 
     async def _log(self) -> None:
@@ -101,6 +120,13 @@ class ItemPanel:
         ui.link("All messages of this item", f"/messages?{urlencode({'item': self._view.name})}")
         await self._refresh()
 
+    async def _jobs(self) -> None:
+        self._members = Table("Jobs", _JOBS, [], "No job: the item does not run.")
+        shared = not self._view.pool_size and self._view.kind is BusinessType.PROCESS
+        whose = "They work for every process with a pool size of 0." if shared else "As many as the item's pool size."
+        ui.label(f"The threads that take this item's messages. {whose}").classes("small muted")
+        await self._show_jobs()
+
     async def _refresh(self) -> None:
         """Ask for the open tab's rows if anything at all has happened since the last time."""
         seen = (await self._portal.newest_message_id(), await self._portal.newest_log_id())
@@ -110,12 +136,16 @@ class ItemPanel:
         self._seen, tab = seen, self._tab
         if tab == "Log":
             entries = await asyncio.to_thread(self._portal.director.eventlog.newest, MOST_ROWS, None, self._view.name)
-            self._lines.show(entries=[log_row(entry) for entry in entries])
-        else:
-            rows = await asyncio.to_thread(self._newest_messages if tab == "Messages" else self._waiting_messages)
             if tab == self._tab:
-                self._rows.show(messages=rows)
-        if tab == "Queue" == self._tab:
+                self._lines.show(entries=[log_row(entry) for entry in entries])
+            return
+        rows = await asyncio.to_thread(self._newest_messages if tab == "Messages" else self._waiting_messages)
+        if tab != self._tab:
+            return
+        if tab == "Messages":
+            self._rows.show(messages=rows)
+        else:
+            self._waiting.show(rows=rows)
             self._show_facts()
 
     def _show_facts(self) -> None:
@@ -127,46 +157,55 @@ class ItemPanel:
                 "Done since the start": f"{self._view.processed:,}",
                 "Pool size": "0: it shares the production's actor pool" if shared else str(self._view.pool_size),
             })  # fmt: skip
+        if self._portal.may(Role.OPERATOR):
+            self._abort_all.set_enabled(bool(self._view.queue_count))
 
     def _newest_messages(self) -> Rows:
         return message_rows(self._portal, self._portal.director.store.latest(MOST_ROWS, target=self._view.name))
 
     def _waiting_messages(self) -> Rows:
         """What is worked on and what waits: the rows of both still say Queued."""
-        headers: list[Header] = []
-        if self._view.queue_count or self._view.in_progress:
-            for priority in Priority:
-                entries = self._portal.director.store.queued(self._view.name, priority, 0, MOST_ROWS)
-                headers += [entry.header for entry in entries]
-        return message_rows(self._portal, headers[:MOST_ROWS])
+        if not (self._view.queue_count or self._view.in_progress):
+            return []
+        headers = self._portal.director.waiting(self._view.name, MOST_ROWS)
+        working, classes = claimed(self._portal, headers), class_names(self._portal, headers)
+        rows = []
+        for header in headers:
+            state = "delivered" if header.id in working else "queued"
+            rows.append({
+                "id": header.id, "since": {"time": zoned(header.time_created)}, "source": header.source_config_name,
+                "state": {"state": state, "icon": STATE_ICONS[state], "text": state.title()},
+                "class_name": classes[header.id], "fixed": header.id in working,
+            })  # fmt: skip
+        return rows
 
-    # -- actions --------------------------------------------------------------------------------------
+    async def _show_jobs(self) -> None:
+        jobs = await asyncio.to_thread(self._portal.director.jobs, self._view.name)
+        if self._tab == "Jobs":
+            self._members.show(rows=[_job_row(job) for job in jobs])
 
-    async def _actions(self) -> None:
-        director, view = self._portal.director, self._view
-        if view.reason or view.comment:
-            notice(view.reason or view.comment, "bad" if view.state is ItemState.ERROR else "")
-        with ui.element("div").classes("row-wrap"):
-            if view.kind is not BusinessType.SERVICE:
-                query = urlencode({"item": view.name})
-                button("Test", "science", lambda: ui.navigate.to(f"/test?{query}"), "primary")
-            if view.enabled:
-                button("Restart", "restart_alt", partial(self._act, "Restart", director.restart_item, view.name))
-                disable = partial(self._act, "Disable", director.enable_item, view.name, False)
-                button("Disable", "block", disable, "danger")
-            else:
-                button("Enable", "play_arrow", partial(self._act, "Enable", director.enable_item, view.name, True))
-        ui.label(_SERVICE_HELP if view.kind is BusinessType.SERVICE else _HELP).classes("small muted")
+    # -- what is done to the queue -----------------------------------------------------------------
 
-    async def _act(self, name: str, action: Callable[..., Any], *args: Any) -> None:
-        asked = name == "Disable"
-        if asked and not await confirmed(f"Disable {self._view.name}?", _DISABLE_EFFECT, name, "danger"):
-            return
-        with told():
-            await blocking.run(action, *args)
-            ui.notify(f"{self._view.name}: {name.lower()} done.", type="positive", position="top")
-        self._portal.fresh.forget()
-        with told():
-            self._view = await blocking.run(self._portal.director.item, self._view.name)
-            self._pill.show(self._view.state)
-            await self._open(self._tab)
+    async def _abort_one(self, _action: str, message_id: Any) -> None:
+        with told(), self._portal.act("Abort a message", self._view.name) as deed:
+            (outcome,) = await blocking.run(
+                self._portal.director.messages.abort, [int(message_id)], self._portal.access.actor().name
+            )
+            deed.tell(f"Message {outcome.id}: {'aborted' if outcome.done else outcome.reason}")
+            words = f"Message {outcome.id} was aborted." if outcome.done else outcome.reason
+            ui.notify(words, type="positive" if outcome.done else "warning", position="top")
+        await self._changed()
+
+    async def _abort_queue(self) -> None:
+        await ItemActions(self._portal, self._view, self._changed, self._pick).purge_queue()
+
+
+def _job_row(job: JobView) -> dict[str, Any]:
+    works = job.message_id and job.state == "running"
+    icon = STATE_ICONS["delivered"] if works else STATE_ICONS.get(job.state, "help")
+    word = "Works" if works else _JOB_WORDS.get(job.state, job.state.capitalize())
+    link = {"href": f"/trace?session={job.session_id}&message={job.message_id}", "text": str(job.message_id)}
+    return {
+        "id": job.job, "state": {"state": "delivered" if works else job.state, "icon": icon, "text": word},
+        "message": link if works else "", "since": f"{max(0.0, time.time() - job.since):.0f} s" if works else "",
+    }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The production: its items in columns, its state, and one item at the side."""
+"""The room Production: items in columns with who sends to whom, their state, and one item at the side."""
 
 import time
 from collections.abc import Callable
@@ -8,23 +8,27 @@ from urllib.parse import urlencode
 
 from nicegui import ui
 
-from irislite.header import BusinessType
+from irislite.actor import Role
 from irislite.views import ItemState, ItemView
 from irislite.web import blocking
-from irislite.web.portal.controls import STATE_ICONS, STATE_WORDS, Pill, button, confirmed, notice, text, told
-from irislite.web.portal.layout import TICK_S, Portal, frame, head
+from irislite.web.portal.additem import ask_for_item
+from irislite.web.portal.controls import Pill, button, confirmed, needs_role, notice, told
+from irislite.web.portal.layout import Portal, frame, head
 from irislite.web.portal.panel import ItemPanel
-from irislite.web.portal.widgets import Board, Rows
+from irislite.web.portal.snapshot import Snapshot, drawn
+from irislite.web.portal.widgets import Board
 
 PATH = "/production"
-_COLUMNS = (
-    ("Services", BusinessType.SERVICE),
-    ("Processes", BusinessType.PROCESS),
-    ("Operations", BusinessType.OPERATION),
-    ("Not loaded", BusinessType.UNKNOWN),  # only there if there are such: their classes cannot be loaded
-)
-
-_LEGEND = (ItemState.RUNNING, ItemState.ERROR, ItemState.STARTING, ItemState.STOPPED, ItemState.DISABLED)
+LINKS_S = 600.0  # how old the answer may be who sends to whom: it reads the code of every item
+STALE_S = 2.0  # and whether something was configured since the start
+_EFFECTS = {
+    "Stop": "Every item stops. What is queued stays queued and goes on after the next start.",
+    "Restart": "Every item stops and starts again. What is queued stays queued.",
+}
+_HELP = {
+    "Update": "Apply what was configured since the start; what did not change goes on",
+    "Recover": "Start the items again that are in error; the others go on",
+}
 
 
 async def page(portal: Portal, name: str = "", item: str = "") -> None:
@@ -40,6 +44,9 @@ class _Production:
         self._name = ""
         self._picked = ""
         self._panel: ItemPanel | None = None
+        self._seen: list[ItemView] = []
+        self._links: list[tuple[str, str]] = []
+        self._busy = False
 
     async def build(self, picked: str) -> None:
         status, items = await self._portal.status(), await self._portal.items()
@@ -47,28 +54,29 @@ class _Production:
         self._head()
         if self._expected and self._expected != self._name:
             self._other_production()
+        self._stale = notice("Something was configured since the start: press Update to apply it.", "note")
+        self._stale.set_visibility(False)
         self._desk = ui.element("div").classes("desk")
         with self._desk:
-            with ui.element("div"):
-                self._legend = ui.element("div").classes("legend").props('role=status aria-label="Items by state"')
-                self._counts: dict[ItemState, int] = {}
-                columns = _columns(items, status["status"] == "stopped")
-                self._board = Board(columns, time.time(), "", self._pick)
+            self._board = Board(self._snapshot(status, items), time.time(), self._pick)
             self._side = ui.element("div")
-        self._show(status["status"], items)
+        self._show(status, items)
         if any(view.name == picked for view in items):
             await self._pick(picked)
         elif picked:
             ui.notify(f"The production {self._name} has no item {picked!r}: pick one.", type="warning", position="top")
-        ui.timer(TICK_S, self._tick, immediate=False)
+        ui.timer(0.0, self._draw_links, once=True)  # the cards need not wait for them
+        self._portal.ticks.follow(self._tick)
 
     def _head(self) -> None:
         director = self._portal.director
         with head(self._name or "No production"):
             self._pill = Pill("stopped")
             ui.element("div").classes("grow")
+            self._add_button = button("Add item", "add", self._add)
             actions: tuple[tuple[str, str, Callable[[], Any], str], ...] = (
                 ("Start", "play_arrow", partial(director.start, self._expected or self._name), "primary"),
+                ("Recover", "healing", director.recover, ""),
                 ("Update", "sync", director.update, ""),
                 ("Restart", "restart_alt", director.restart, ""),
                 ("Stop", "stop", director.stop, "danger"),
@@ -76,7 +84,11 @@ class _Production:
             self._buttons = {
                 name: button(name, icon, partial(self._act, name, action), kind) for name, icon, action, kind in actions
             }
-        self._buttons["Update"].props["title"] = "Apply what was configured since the start"
+        for name, help in _HELP.items():
+            self._buttons[name].props["title"] = help
+        self._may_act = self._portal.may(Role.OPERATOR)
+        if not self._may_act:
+            needs_role(Role.OPERATOR, self._add_button, *self._buttons.values())
 
     def _other_production(self) -> None:
         names = self._portal.director.productions.names()
@@ -87,18 +99,29 @@ class _Production:
         notice(f"This is {self._name}. The production {self._expected} {rest}", "warn")
 
     async def _act(self, name: str, action: Callable[[], Any]) -> None:
-        effects = {
-            "Stop": "Every item stops. What is queued stays queued and goes on after the next start.",
-            "Restart": "Every item stops and starts again. What is queued stays queued.",
-        }
-        if name in effects and not await confirmed(f"{name} {self._name}?", effects[name], name, "danger"):
+        if name in _EFFECTS and not await confirmed(f"{name} {self._name}?", _EFFECTS[name], name, "danger"):
             return
+        self._busy = True
         for each in self._buttons.values():
             each.disable()
         self._buttons[name].props(add="loading")
-        with told():
-            await blocking.run(action)
-        self._buttons[name].props(remove="loading")
+        try:
+            with told(), self._portal.act(f"{name} the production", self._name):
+                await blocking.run(action)
+        finally:
+            self._buttons[name].props(remove="loading")
+            self._busy = False
+        await self._look_again()
+
+    async def _add(self) -> None:
+        name = await ask_for_item(self._portal, [item.name for item in self._seen])
+        if name:
+            await self._look_again()
+            if name != self._picked:
+                await self._pick(name)
+
+    async def _look_again(self) -> None:
+        """Somebody changed something: ask anew, and show it."""
         self._portal.fresh.forget()
         await self._tick()
 
@@ -107,39 +130,46 @@ class _Production:
         if status["production"] != self._name:
             ui.navigate.to(f"{PATH}?{urlencode({'name': status['production']})}")
             return
-        self._show(status["status"], items)
-        if self._panel is not None:
+        if self._panel is not None:  # before the cards: who sees one in another state finds buttons that fit
             view = next((item for item in items if item.name == self._picked), None)
             await self._panel.tick(view)
+        self._show(status, items)
+        await self._draw_links()
+        director = self._portal.director
+        self._stale.set_visibility(await self._portal.fresh.get("stale", STALE_S, lambda: director.needs_update))
 
-    def _show(self, status: str, items: list[ItemView]) -> None:
-        stopped = status == "stopped"
-        self._pill.show(status)
-        if "loading" not in [name for each in self._buttons.values() for name in each.props]:
+    def _snapshot(self, status: dict[str, str], items: list[ItemView]) -> Snapshot:
+        """The one that all pages show."""
+        stopped = status["status"] == "stopped"
+        return self._portal.fresh.made("board", (status, items), lambda before: drawn(items, stopped, before))
+
+    def _show(self, status: dict[str, str], items: list[ItemView]) -> None:
+        stopped = status["status"] == "stopped"
+        self._pill.show(status["status"])
+        if not self._busy and self._may_act:
+            in_error = any(item.state is ItemState.ERROR for item in items)
             for name, each in self._buttons.items():
-                each.set_enabled(stopped == (name == "Start"))
-        self._board.show(columns=_columns(items, stopped), selected=self._picked)
-        counts = {state: sum(item.state is state for item in items) for state in ItemState}
-        if counts != self._counts:
-            self._counts = counts
-            self._legend.clear()
-            with self._legend:
-                for state in _LEGEND:
-                    count = counts[state]
-                    with ui.element("span").classes(f"is-{state}" if count else ""):
-                        ui.icon(STATE_ICONS[state]).props("aria-hidden=true")
-                        text("span", f"{count} {STATE_WORDS.get(state, state.capitalize()).lower()}")
+                each.set_enabled(stopped == (name == "Start") and (name != "Recover" or in_error))
+        self._seen = items
+        self._board.follow(self._snapshot(status, items))
+
+    async def _draw_links(self) -> None:
+        director = self._portal.director
+        links = await self._portal.fresh.get("links", LINKS_S, lambda: _links(director.connections("")))
+        if links is not self._links:
+            self._links = links
+            self._board.connect(links)
 
     async def _pick(self, name: str) -> None:
-        """Open an item at the side; the same once more closes it."""
-        if name == self._picked:
+        """Open an item at the side; the same once more, or no name, closes it."""
+        if not name or name == self._picked:
             self._close()
             return
         self._picked = name
         self._side.clear()
         with self._side, told():
             view = await blocking.run(self._portal.director.item, name)
-            self._panel = ItemPanel(self._portal, view, self._close)
+            self._panel = ItemPanel(self._portal, view, self._close, self._look_again, self._pick)
             await self._panel.build()
         self._place()
 
@@ -150,24 +180,13 @@ class _Production:
 
     def _place(self) -> None:
         self._desk.classes(**{"add" if self._picked else "remove": "with-panel"})
-        self._board.show(selected=self._picked)
+        self._board.select(self._picked)
         query = {"name": self._name} | ({"item": self._picked} if self._picked else {})
-        ui.navigate.history.replace(f"{PATH}?{urlencode(query)}")
+        with self._desk:  # what called may be gone with the panel
+            ui.navigate.history.replace(f"{PATH}?{urlencode(query)}")
 
 
-def _columns(items: list[ItemView], stopped: bool) -> Rows:
-    columns = []
-    for title, kind in _COLUMNS:
-        cards = [_card(item, stopped) for item in items if item.kind is kind]
-        if cards or kind is not BusinessType.UNKNOWN:
-            columns.append({"title": title, "items": cards})
-    return columns
-
-
-def _card(item: ItemView, stopped: bool) -> dict[str, Any]:
-    reason = item.comment if stopped and item.state is ItemState.STOPPED else item.reason or item.comment
-    return {
-        "name": item.name, "class_name": item.class_name, "state": str(item.state),
-        "label": STATE_WORDS.get(item.state, item.state.capitalize()), "reason": reason, "queue": item.queue_count,
-        "busy": item.in_progress, "pool": item.pool_size, "processed": item.processed, "last": item.last_activity,
-    }  # fmt: skip
+def _links(connections: dict[str, Any]) -> list[tuple[str, str]]:
+    """Who sends to whom, of the items that are there."""
+    names = {row["item"] for row in connections["items"]}
+    return [(row["item"], target) for row in connections["items"] for target in row["connections"] if target in names]

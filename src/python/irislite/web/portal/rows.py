@@ -6,14 +6,16 @@ from typing import Any
 
 from irislite.eventlog import LogEntry
 from irislite.header import Header, MessageType, Status
+from irislite.loggroups import LogGroup
+from irislite.search import Found
 from irislite.visualtrace import UNFINISHED
-from irislite.web.portal.controls import duration
+from irislite.web.bodyview import cut as cut
 from irislite.web.portal.layout import Portal
 from irislite.web.portal.widgets import Rows, zoned
+from irislite.web.words import duration
 
 LONGEST_TEXT = 6_000  # characters of a log entry that travel to the browser
 LONGEST_ERROR = 300
-MOST_CLASSES = 20_000
 
 
 def log_row(entry: LogEntry) -> dict[str, Any]:
@@ -25,18 +27,44 @@ def log_row(entry: LogEntry) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def group_row(group: LogGroup) -> dict[str, Any]:
+    """A group of log entries for `LogGroupRows`."""
+    return log_row(group.newest) | {
+        "count": group.count, "first": zoned(group.first_time), "last": zoned(group.last_time),
+    }  # fmt: skip
+
+
 def message_rows(portal: Portal, headers: Iterable[Header]) -> Rows:
     """Headers for `MessageRows`. Reads bodies to tell their classes: off the event loop."""
+    headers = list(headers)
+    at_work, classes = claimed(portal, headers), class_names(portal, headers)
+    return [_message_row(header, classes[header.id], header.id in at_work) for header in headers]
+
+
+def class_names(portal: Portal, headers: Iterable[Header]) -> dict[int, str]:
+    """The classes of what messages carry, by the messages' ids; empty for one without a body."""
+    bodies = {header.id: header.message_body_id for header in headers}
+    known = portal.director.store.class_names(set(bodies.values()) - {0})
+    return {message_id: known.get(body_id, "") for message_id, body_id in bodies.items()}
+
+
+def found_rows(portal: Portal, found: Iterable[Found]) -> Rows:
+    """Messages that were searched for, with the beginnings of their bodies."""
+    found = list(found)
+    at_work = claimed(portal, [one.header for one in found])
     return [
-        {
-            "id": header.id, "session": header.session_id, "time": zoned(header.time_created),
-            "status": status_of(portal, header).name.title(), "type": header.type.name.title(),
-            "source": header.source_config_name, "target": header.target_config_name,
-            "class_name": body_class(portal, header), "error": cut(header.error_text, LONGEST_ERROR),
-            "took": _took(header),
-        }
-        for header in headers
-    ]  # fmt: skip
+        _message_row(one.header, one.class_name, one.header.id in at_work) | {"preview": one.preview} for one in found
+    ]
+
+
+def _message_row(header: Header, class_name: str, at_work: bool) -> dict[str, Any]:
+    status = Status.DELIVERED if at_work and header.status is Status.QUEUED else header.status
+    return {
+        "id": header.id, "session": header.session_id, "time": zoned(header.time_created),
+        "status": status.name.title(), "type": header.type.name.title(),
+        "source": header.source_config_name, "target": header.target_config_name,
+        "class_name": class_name, "error": cut(header.error_text, LONGEST_ERROR), "took": _took(header),
+    }  # fmt: skip
 
 
 def claimed(portal: Portal, headers: Iterable[Header]) -> frozenset[int]:
@@ -47,26 +75,7 @@ def claimed(portal: Portal, headers: Iterable[Header]) -> frozenset[int]:
 
 def status_of(portal: Portal, header: Header) -> Status:
     """A message's status; that it is worked on is known in memory alone."""
-    works = header.status is Status.QUEUED and header.id in claimed(portal, [header])
-    return Status.DELIVERED if works else header.status
-
-
-def body_class(portal: Portal, header: Header) -> str:
-    """The Python class of a message's body. A body never changes: each is read once."""
-    body_id, known = header.message_body_id, portal.body_classes
-    if not body_id:
-        return ""
-    if body_id not in known:
-        body = portal.director.store.body(body_id)
-        if len(known) >= MOST_CLASSES:
-            known.clear()
-        known[body_id] = (body.classname or body.class_name) if body is not None else ""
-    return known[body_id]
-
-
-def cut(text: str, longest: int) -> str:
-    """A text, and what was left out of it if it is too long."""
-    return text if len(text) <= longest else f"{text[:longest]}… ({len(text):,} characters in all)"
+    return Status.DELIVERED if header.id in claimed(portal, [header]) else header.status
 
 
 def _took(header: Header) -> str:

@@ -1,5 +1,6 @@
 """Sign in and out: a plain form that needs no script."""
 
+import asyncio
 import math
 from html import escape
 from urllib.parse import parse_qs
@@ -8,14 +9,14 @@ import nicegui
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from irislite.web.accounts import Accounts
-from irislite.web.portal.gate import ASSETS, SIGN_IN, from_here, local_path
-from irislite.web.portal.sessions import Sessions
+from irislite.actor import Actor, Role, acting_as
+from irislite.audit import Audit, Deed, Outcome
+from irislite.web.portal.access import Access
+from irislite.web.portal.gate import ASSETS, SIGN_IN, SIGN_OUT, local_path
 
 LONGEST_FORM = 10_000  # bytes
 _WRONG = "The user name or the password is wrong. A password that the runtime made is in its data folder."
-_WAIT = "Too many wrong passwords came from your address: try again in {wait_s} s."
-_ELSEWHERE = "The form was sent from another page: sign in here."
+_WAIT = "Too many wrong passwords came from your address, or for this name: try again in {wait_s} s."
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Sign in · irislite</title>
@@ -34,12 +35,13 @@ _PAGE = """<!doctype html>
 """
 
 
-def register(app: FastAPI, accounts: Accounts, sessions: Sessions) -> None:
-    """Add the sign-in page, and the two requests that sign in and out."""
+def register(app: FastAPI, access: Access, audit: Audit) -> None:
+    """Add the sign-in page, and the two requests that sign in and out. The gate has looked where they come from."""
+    accounts, sessions = access.accounts, access.sessions
 
     @app.get(SIGN_IN)
     def show(request: Request, next: str = "/") -> Response:
-        if sessions.account(request.session.get("token", "")):
+        if access.owner_of(request.session.get("token", "")) is not None:
             return RedirectResponse(local_path(next), status_code=303)
         return _page(request, local_path(next))
 
@@ -49,22 +51,24 @@ def register(app: FastAPI, accounts: Accounts, sessions: Sessions) -> None:
         wanted = local_path(form.get("next", "/"))
         username, password = form.get("username", ""), form.get("password", "")
         client = request.client.host if request.client else ""
-        if not from_here(request.headers):
-            return _page(request, wanted, 403, _ELSEWHERE, username)
-        if (wait_s := accounts.wait_s(client)) > 0:
+        if (wait_s := accounts.wait_s(client, username)) > 0:
             return _page(request, wanted, 429, _WAIT.format(wait_s=math.ceil(wait_s)), username)
-        if not accounts.check(username, password, client):
+        user = await asyncio.to_thread(accounts.check, username, password, client)
+        name, role = (user.name, user.role) if user else (username, Role.VIEWER)
+        with acting_as(Actor(name, role, "portal", client)):
+            outcome = Outcome.DONE if user else Outcome.REFUSED
+            await asyncio.to_thread(audit.write, Deed("Sign in", "portal", outcome))
+        if user is None:
             return _page(request, wanted, 401, _WRONG, username)
         sessions.close(request.session.get("token", ""))
         request.session.clear()  # a session that somebody else began is not carried over
-        request.session["token"] = sessions.open(accounts.username)
+        request.session["token"] = sessions.open(user.name)
         return RedirectResponse(wanted, status_code=303)
 
-    @app.post("/signout")
+    @app.post(SIGN_OUT)
     def sign_out(request: Request) -> Response:
-        if from_here(request.headers):
-            sessions.close(request.session.get("token", ""))
-            request.session.clear()
+        sessions.close(request.session.get("token", ""))
+        request.session.clear()
         return RedirectResponse(SIGN_IN, status_code=303)
 
 

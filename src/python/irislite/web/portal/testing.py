@@ -1,33 +1,33 @@
 """The test page: send a request to one item, watch it being handled, read the answer."""
 
 import asyncio
-import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 from urllib.parse import urlencode
 
 from nicegui import ui
 
-from irislite.bridge.components import RequestClass
+from irislite.actor import Role, acting
 from irislite.errors import IrisliteError
 from irislite.eventlog import LogEntry
 from irislite.header import Body, BusinessType, Header, Status
+from irislite.masking import MASK, masked
+from irislite.testhistory import Test
 from irislite.views import ItemState, ItemView
 from irislite.visualtrace import UNFINISHED
 from irislite.web import blocking
-from irislite.web.portal import bodies
-from irislite.web.portal.controls import Pill, button, duration, notice, text
+from irislite.web.portal import bodies, commands
+from irislite.web.portal.controls import Pill, button, copyable, duration, needs_role, notice, text
+from irislite.web.portal.earlier import Earlier
 from irislite.web.portal.layout import Portal, frame, head
 from irislite.web.portal.rows import claimed, log_row
+from irislite.web.portal.testform import PLAIN, RequestForm
 from irislite.web.portal.widgets import LogLines
 
 PATH = "/test"
 FIRST_LOOK_S, SLOWEST_LOOK_S = 0.03, 1.0  # a quick answer is shown at once, a slow one costs little
 TAIL = 12  # log lines that are shown while it works
-IOP, PLAIN, STRING = "IOP.Message", "Ens.Request", "Ens.StringRequest"
-_TYPES = {IOP: "IOP.Message (Python class)", PLAIN: "Ens.Request (no body)", STRING: "Ens.StringRequest (text)"}
 _ENDED = frozenset({Status.ERROR, Status.ABORTED, Status.DISCARDED, Status.SUSPENDED})
 
 
@@ -53,10 +53,8 @@ class _Progress:
 class _Test:
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
-        self._classes: dict[str, RequestClass] = {}
-        self._template = ""
         self._watched = 0  # the id of the request whose answer is shown
-        self._user = portal.sessions.account(ui.context.client.request.session.get("token", ""))
+        self._base = str(ui.context.client.request.base_url).rstrip("/")
 
     async def build(self, item: str, classname: str) -> None:
         views = {view.name: view for view in await self._portal.items() if view.kind is not BusinessType.SERVICE}
@@ -70,33 +68,33 @@ class _Test:
             return
         with ui.element("div").classes("halves"):
             with ui.element("section").classes("panel panel-body").props("aria-label=Request"):
-                self._form(list(views), first)
-            self._result = ui.element("section").classes("stack").props('aria-label="Answer" aria-live=polite')
+                self._build_request(list(views), first)
+            with ui.element("div").classes("stack"):
+                self._result = ui.element("section").classes("stack").props('aria-label="Answer" aria-live=polite')
+                self._earlier = Earlier(self._portal, self._repeat)
+                await self._earlier.build()
         with self._result:
             ui.label("The answer appears here.").classes("panel empty muted")
         await self._choose_item(first, classname)
 
     # -- the request ---------------------------------------------------------------------------------
 
-    def _form(self, names: list[str], first: str) -> None:
+    def _build_request(self, names: list[str], first: str) -> None:
         self._item = ui.select(names, label="Item", value=first, with_input=True)
         self._item.props("outlined dense").on_value_change(lambda event: self._choose_item(event.value))
         self._about_item = ui.element("div")
-        self._type = ui.select(_TYPES, label="Request type", value=IOP).props("outlined dense")
-        self._type.on_value_change(self._choose_type)
-        self._class = ui.input("Class name", placeholder="msg.MLRequest").props("outlined dense spellcheck=false")
-        self._class.on_value_change(self._choose_class)
-        self._chips = ui.element("div").classes("chips").props('role=group aria-label="Classes this item handles"')
-        self._hint = text("div", "").classes("small muted").style("white-space: pre-line")
-        self._body = ui.textarea("Body (JSON)", validation=self._problem_of).classes("mono")
-        self._body.props("outlined autogrow spellcheck=false debounce=200 stack-label input-style='min-height: 150px'")
-        self._body.on("keydown.ctrl.enter", lambda: self._invoke(True))
+        self._form = RequestForm(lambda: self._invoke(True))
+        self._form.build()
         with ui.element("div").classes("row-wrap"):
             self._invoke_button = button("Invoke", "play_arrow", lambda: self._invoke(True), "primary")
-            button("Invoke and leave", "send", lambda: self._invoke(False))
+            leave = button("Invoke and leave", "send", lambda: self._invoke(False))
+            if not self._portal.may(Role.OPERATOR):
+                needs_role(Role.OPERATOR, self._invoke_button, leave)
             ui.element("div").classes("grow")
-            self._format_button = button("Format", "format_align_left", self._format, "quiet")
-            self._template_button = button("Template", "restore_page", self._restore, "quiet")
+            self._form.buttons()
+        with ui.element("div").classes("row-wrap"):
+            button("Copy as curl", "content_copy", lambda: self._show_command("curl", commands.curl), "quiet")
+            button("Copy as iop --test", "content_copy", lambda: self._show_command("iop", commands.iop), "quiet")
 
     async def _choose_item(self, name: str | None, classname: str = "") -> None:
         if not name:
@@ -105,66 +103,42 @@ class _Test:
         view, classes = await asyncio.gather(
             asyncio.to_thread(director.item, name), asyncio.to_thread(director.request_classes, name)
         )
-        self._classes = {found.name: found for found in classes}
         self._about_item.clear()
         with self._about_item:
             _about(view)
-        self._chips.clear()
-        with self._chips:
-            for found in self._classes:
-                button(found, on_click=partial(self._class.set_value, found), kind="chip")
-        shown = str(self._class.value or "")
-        wanted = classname or (shown if shown in self._classes else next(iter(self._classes), ""))
-        self._type.value = IOP if self._classes or classname else PLAIN
-        if shown == wanted:
-            self._choose_class()
-        else:
-            self._class.value = wanted
+        self._form.offer(classes, classname)
         ui.navigate.history.replace(f"{PATH}?{urlencode({'item': name})}")
 
-    def _choose_type(self) -> None:
-        is_iop, is_string = self._type.value == IOP, self._type.value == STRING
-        for element in (self._class, self._chips, self._hint, self._format_button, self._template_button):
-            element.set_visibility(is_iop)
-        self._body.set_visibility(is_iop or is_string)
-        self._body.props["label"] = "Text" if is_string else "Body (JSON)"
-        self._body.validate()
+    def _show_command(self, program: str, command: Callable[[str, str, str, str, str], str]) -> None:
+        user = self._portal.access.actor().name
+        typed = command(self._base, user, str(self._item.value), self._form.classname, masked(self._form.text))
+        with ui.dialog() as dialog, ui.card().classes("ask wide-ask"):
+            text("h2", f"The same with {program}").classes("question")
+            copyable(typed)
+            ui.label(commands.HELP).classes("small muted")
+            with ui.element("div").classes("ask-buttons"):
+                button("Close", on_click=dialog.close)
+        dialog.on("hide", dialog.delete)
+        dialog.open()
 
-    def _choose_class(self) -> None:
-        """Offer the class's template, unless something of one's own was typed already."""
-        known = self._classes.get(str(self._class.value or ""))
-        for chip in self._chips:
-            if isinstance(chip, ui.button):
-                chip.classes(**{"add" if known and chip.text == known.name else "remove": "chosen"})
-        self._hint.text = known.description if known else ""
-        untouched = str(self._body.value or "").strip() in ("", self._template.strip())
-        self._template = json.dumps(known.template, indent=2, ensure_ascii=False, default=str) if known else "{}"
-        if untouched:
-            self._body.value = self._template
-        self._template_button.set_enabled(known is not None)
-
-    def _problem_of(self, value: Any) -> str | None:
-        """Why a body cannot be sent, as it is typed; None if it can."""
-        if self._type.value != IOP or not str(value or "").strip():
-            return None
-        try:
-            parsed = json.loads(str(value))
-        except ValueError as error:
-            return f"No valid JSON: {error}"
-        return None if isinstance(parsed, dict) else 'It must be a JSON object, as in {"inputs": "text"}'
-
-    def _format(self) -> None:
-        if self._problem_of(self._body.value) is None:
-            self._body.value = json.dumps(json.loads(self._body.value or "{}"), indent=2, ensure_ascii=False)
-
-    def _restore(self) -> None:
-        self._body.value = self._template
+    async def _repeat(self, test: Test) -> None:
+        """Take an earlier test over into the form; it is sent when somebody presses Invoke."""
+        if test.target not in self._item.options:
+            ui.notify(
+                f"The production has no item {test.target!r} now: choose another.", type="warning", position="top"
+            )
+        elif self._item.value != test.target:
+            self._item.value = test.target
+            await self._choose_item(test.target, test.classname)
+        self._form.load(test.classname, test.body or "")
+        if MASK in (test.body or ""):
+            words = f"Its secrets were not kept: type them again where it says {MASK}."
+            ui.notify(words, type="warning", position="top")
 
     # -- the answer -----------------------------------------------------------------------------------
 
     async def _invoke(self, wait: bool) -> None:
-        kind, typed = str(self._type.value), str(self._body.value or "")
-        classname = {IOP: str(self._class.value or "").strip() or IOP, PLAIN: "", STRING: STRING}[kind]
+        target, classname, typed = str(self._item.value), self._form.classname, self._form.text
         self._invoke_button.disable()
         self._result.clear()
         # On a small screen the answer is below the form.
@@ -172,24 +146,31 @@ class _Test:
             f"if (innerWidth < 760) getHtmlElement({self._result.id}).scrollIntoView({{behavior: 'smooth'}})"
         )
         try:
-            header = await blocking.run(self._send, str(self._item.value), classname, typed, wait)
+            with self._portal.act("Test an item", target) as deed:
+                header = await blocking.run(self._send, target, classname, typed, wait)
+                deed.tell(f"{classname or PLAIN}: session {header.session_id}")
         except IrisliteError as error:
             with self._result:
                 notice(str(error), "bad")
         else:
             self._watched = header.id
+            await self._earlier.show()
             with self._result:
                 if wait:
                     await self._watch(header)
                 else:
                     await self._sent(header)
+            await self._earlier.show()
         finally:
-            self._invoke_button.enable()
+            self._invoke_button.set_enabled(self._portal.may(Role.OPERATOR))
 
     def _send(self, target: str, classname: str, typed: str, wait: bool) -> Header:
+        director, user = self._portal.director, acting.get().name
         if wait:  # an item whose start failed takes messages, but nobody would answer
-            self._portal.director.router.address(target, waits=True)
-        return self._portal.director.test_async(target, classname, typed, self._user)
+            director.router.address(target, waits=True)
+        header = director.test_async(target, classname, typed, user)
+        director.tests.add(user, target, classname, typed, header.session_id, header.id)
+        return header
 
     async def _sent(self, header: Header) -> None:
         name = header.target_config_name
@@ -213,7 +194,7 @@ class _Test:
             answer = ui.element("div").classes("stack")
             lines = LogLines(items=False, links=False, empty="Nothing logged yet.")
             lines.classes("tail")
-        self._invoke_button.enable()
+        self._invoke_button.set_enabled(self._portal.may(Role.OPERATOR))
         while self._watched == header.id and not elapsed.is_deleted:
             progress = await asyncio.to_thread(self._look, header)
             if elapsed.is_deleted:
@@ -256,7 +237,7 @@ class _Test:
 def _answer(progress: _Progress) -> None:
     if progress.failure:
         notice(progress.failure, "bad")
-    if progress.response is not None:
+    if progress.response is not None and (progress.body is not None or not progress.failure):
         bodies.show(progress.response.message_body_id, progress.body)
     elif not progress.failure and progress.status is Status.COMPLETED:
         notice("It was handled and answered nothing.")

@@ -23,3 +23,12 @@ export function full(text) {
   const moment = new Date(text);
   return day(moment) + " " + time_of_day(moment);
 }
+
+export function age(seconds) {
+  seconds = Math.max(0, Math.round(seconds));
+  if (seconds < 2) return "now";
+  if (seconds < 60) return seconds + " s ago";
+  if (seconds < 3600) return Math.floor(seconds / 60) + " min ago";
+  if (seconds < 86400) return Math.floor(seconds / 3600) + " h ago";
+  return Math.floor(seconds / 86400) + " d ago";
+}
