@@ -2,6 +2,9 @@ VENV ?= .venv
 export VENV
 BIN := $(VENV)/bin
 
+# Tests that share one production, or count processor time: not two at once.
+ALONE := tests/acceptance tests/unit/test_imports.py
+
 .DEFAULT_GOAL := help
 .PHONY: help run demo test check bench lock clean
 
@@ -18,7 +21,8 @@ demo: ## the main job against a running production: train, compare, promote, ask
 
 test: ## set up and run all tests
 	@scripts/setup.sh test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest $(ALONE)
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests $(ALONE:%=--ignore %)
 
 check: ## the fast checks: style, types, import rules
 	@scripts/setup.sh test

@@ -12,4 +12,4 @@ def test_whatever_is_sent_is_answered_and_the_pools_live_on(tmp_path: Path) -> N
         report = fuzzing.run(target, EXAMPLES)
     assert report.findings == []
     assert {status for _, status in report.answers} >= {200, 400, 404, 422}
-    assert report.examples >= EXAMPLES * 0.8
+    assert report.examples >= EXAMPLES * 0.7

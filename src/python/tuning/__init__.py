@@ -5,6 +5,8 @@
 ended. Nothing heavy is loaded before the first training.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from tuning.answers import Engine
 from tuning.comparison import compare
 from tuning.errors import (
@@ -28,13 +30,15 @@ from tuning.errors import (
     TrainingFailed,
     TuningError,
 )
-from tuning.job import train
 from tuning.registry import Promotion, history_of, promote, recover, roll_back
 from tuning.report import Report
 from tuning.runs import cancel
 from tuning.runs import sentences as unfinished
 from tuning.shadow import Shadow
 from tuning.warming import warm
+
+if TYPE_CHECKING:
+    from tuning.job import train
 
 __all__ = [
     "BadRequest",
@@ -70,3 +74,11 @@ __all__ = [
     "unfinished",
     "warm",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "train":  # it needs numpy, which takes a fifth of what importing this package may take
+        from tuning.job import train
+
+        return train
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,9 +8,9 @@ from typing import Any
 
 import settings
 from tuning.errors import BadRequest, CandidateChanged, NotBetter
-from tuning.metrics import LOWER_IS_BETTER
 
 DEFAULT_METRIC = "accuracy"
+LOWER_IS_BETTER = frozenset({"loss", "mse", "mae", "rmse", "ece", "brier"})
 _FIELDS = ("min_improvement", "metric", "expect")
 _SHORTEST_ID = 8  # letters of a hash that stand for all of them
 

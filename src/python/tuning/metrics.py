@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tuning import entities
+from tuning.conditions import LOWER_IS_BETTER
 from tuning.interval import Counts, Interval, paired_proportions, resampled, sign_test
 
 SIGNIFICANCE = 0.05
-LOWER_IS_BETTER = frozenset({"loss", "mse", "mae", "rmse", "ece", "brier"})
 _BINS = 15
 
 Outputs = npt.NDArray[np.float32]
