@@ -77,6 +77,7 @@ def test_look_follows_the_system_until_it_is_chosen(window: Callable[..., Visit]
     page.wait_for_function(f"{dark} === 'rgb(16, 22, 27)'")
     page.get_by_role("button", name="Look: as the system").click()
     page.wait_for_function(f"{dark} === 'rgb(243, 245, 247)'")
+    page.wait_for_function("document.cookie.includes('look=light')")
     page.goto("/messages")
     page.wait_for_function(f"{dark} === 'rgb(243, 245, 247)'")
     page.get_by_role("button", name="Look: light").click()

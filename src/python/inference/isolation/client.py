@@ -202,11 +202,12 @@ class _Reader:
 
     def take(self, connection: socket.socket, text: str) -> None:
         """Hand a piece on; when nobody reads any more, the process learns it by a connection that is gone."""
-        if self._pieces is not None and not self.has_left:
+        if self._pieces is not None:
             self.has_read = True
             if not self._pieces(text):
                 self.has_left = True
                 connection.shutdown(socket.SHUT_RDWR)
+                raise frames.Ended("nobody reads the text")  # what came before the shutdown is not looked at
 
 
 def _result(connection: socket.socket, log: Log, warn: Log, reader: _Reader) -> dict[str, Any]:
