@@ -6,12 +6,17 @@ by showing one of them a half-made module, and then a name is missing that is th
 """
 
 import atexit
+import gc
 import threading
 from collections.abc import Callable
 from weakref import WeakSet
 
 lock = threading.RLock()
 """Held by whoever imports such a library, or calls what imports more of it: a `from_pretrained`, a trainer's making."""
+
+# These libraries make a million objects that stay. Python's own thresholds walk over all that is there so far again and
+# again meanwhile, and over all of it now and then later: a second of a start, and answers that wait a quarter of one.
+gc.set_threshold(50_000, 20, 20)
 
 _timers: WeakSet[threading.Timer] = WeakSet()
 
