@@ -11,7 +11,7 @@ USER 0
 RUN apt-get update \
     && apt-get install -y --no-install-recommends openjdk-17-jre-headless python3-pip \
     && rm -rf /var/lib/apt/lists/* \
-    && install -d -o 51773 -g 51773 /irisdev/app/src/model /irisdev/app/src/books /irisdev/app/data /durable/irisapp \
+    && install -d -o 51773 -g 51773 /irisdev/app/src/model /irisdev/app/src/books /irisdev/app/src/experiments /irisdev/app/data /durable/irisapp \
     && chown 51773:51773 /irisdev/app /irisdev/app/src /durable
 USER 51773
 WORKDIR /irisdev/app

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # Optional for whoever installs the package, not for `make run`.
-FEATURES = ("media", "openvino", "lora", "data", "search")
+FEATURES = ("media", "openvino", "lora", "data", "search", "experiment", "stream")
 HEADER = "# Made by `make lock` from pyproject.toml; do not edit.\n"
 
 

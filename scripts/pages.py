@@ -1,5 +1,6 @@
 """Write the parts of docs/ that come from the code: the settings' page and the state picture."""
 
+import inspect
 import re
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src" / "python"))
 
 import bo  # noqa: E402
+import bp  # noqa: E402
+import bs  # noqa: E402
 from irislite.environment import VARIABLES  # noqa: E402
 from irislite.header import state_diagram  # noqa: E402
 
@@ -34,25 +37,39 @@ RUNTIME = (
     ("EVERGREEN_ENERGY_BOOK", "src/model/.energy/book.db", "The file in which the cost of work is added up; see [energy](energy.md)."),
     ("HF_TOKEN", "", "The key of hosted models and of the hub, where nothing else gives one; see [hosted models](hosted.md)."),
     ("MILVUS_TOKEN", "", "Milvus's token, where the item's `credential` names none; see [books](search.md)."),
+    ("SENTIMENT_REDIS_URL", "", "The Redis of the three Python.Sentiment items, which are enabled with it; see [sentiment](sentiment.md)."),
+    ("SENTIMENT_SOURCE", "file", "What fills their stream; each setting of the service is such a variable of `evergreen sentiment`."),
+    ("SENTIMENT_POSITIVE", "4,5,LABEL_3,LABEL_4", "The labels of their model that mean 1."),
+    ("SENTIMENT_TOKEN", "", "The key that whoever posts must send; needed if posts are taken from other machines."),
+    ("REDIS_USERNAME", "", "The account of Redis, where an item's `credential` names none."),
+    ("REDIS_PASSWORD", "", "Its password."),
+    ("EVERGREEN_SERVED", "", "The settings of the model that `serving.py` serves; `evergreen serve` writes them."),
+    ("EVERGREEN_EXPERIMENT_CACHE", "a folder of the user in the temporary one", "Local copies of experiments that lie at an address, as `s3://`; see [experiments](experiment.md)."),
+    ("KUBECONFIG", "`~/.kube/config`", "The cluster of experiments with `LAUNCHER = kubernetes`; see [experiments](experiment.md)."),
     ("JAVA_HOME", "the `java` of the path", "The Java 17 that Spark runs on; see [books](search.md)."),
     ("HF_TOKEN_NAME", "", "The key of the credential `name`, which the setting `credential` of `HFOperation` may name."),
 )  # fmt: skip
 
+HOSTS = (
+    bo.HFOperation, bo.MLOperation, bo.TuningOperation, bo.SearchOperation, bo.IndexOperation, bo.ExperimentOperation,
+    bp.ExperimentProcess, bs.SentimentService, bp.SentimentProcess, bo.SentimentDelivery,
+)  # fmt: skip
+
 
 def settings_page() -> str:
-    """docs/settings.md: every setting of every operation, and the runtime's variables."""
+    """docs/settings.md: every setting of every host, and the runtime's variables."""
     lines = [
         "# Settings",
         "",
-        "Made by `python scripts/pages.py` from the declarations in `src/python/bo.py`; do not edit.",
+        "Made by `python scripts/pages.py` from the declarations in `src/python/bo.py`, `bp.py` and `bs.py`; do not edit.",
         "",
         "A setting is typed on an item, as a line `name=value` of its `%settings`. A setting that is not listed here is an",
         "*option*: `MLOperation` hands it, typed, to the transformers pipeline, which refuses what it does not take.",
     ]
-    for operation in (bo.HFOperation, bo.MLOperation, bo.TuningOperation, bo.SearchOperation, bo.IndexOperation):
-        lines += ["", f"## {operation.__name__}", "", (operation.__doc__ or "").strip(), ""]
+    for host in HOSTS:
+        lines += ["", f"## {host.__name__}", "", inspect.getdoc(host) or "", ""]
         lines += ["| setting | default | required | meaning |", "|---|---|---|---|"]
-        for name, _type, default, required, _category, description, *_ in operation._get_properties():
+        for name, _type, default, required, _category, description, *_ in host._get_properties():
             lines.append(f"| `{name}` | {_code(default)} | {'yes' if required else ''} | {description} |")
     lines += ["", "## Variables of the runtime", "", "For `make run` and `irislite run FILE` alike.", ""]
     lines += ["| variable | default | meaning |", "|---|---|---|"]

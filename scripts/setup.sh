@@ -44,14 +44,14 @@ if [ ! -f "$stamp" ] || [ -n "$stale" ]; then
     touch "$stamp"
 fi
 
-# 3. A browser for the browser tests, a Java for Spark, a Redis for the benchmarks' peers.
+# 3. A browser for the browser tests, a Java for Spark, a Redis for the stream and the benchmarks' peers.
 if [ "$group" = test ] && [ -z "${CHROMIUM:-}" ] && ! command -v chromium >/dev/null; then
     install_system chromium fonts-dejavu-core
 fi
 if [ "$group" != run ] && [ -z "${JAVA_HOME:-}" ] && ! command -v java >/dev/null; then
     install_system openjdk-17-jre-headless
 fi
-if [ "$group" = bench ] && ! command -v redis-server >/dev/null; then
+if [ "$group" != run ] && ! command -v redis-server >/dev/null; then
     install_system redis-server
 fi
 

@@ -8,6 +8,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -17,19 +18,27 @@ import socketio
 _SOCKET = "/_nicegui_ws/socket.io"
 
 
+@dataclass
+class Followed:
+    """What all readers got, when they have ended."""
+
+    updates: int = 0
+
+
 @contextmanager
-def reading(url: str, password: str, path: str, count: int) -> Iterator[None]:
+def reading(url: str, password: str, path: str, count: int) -> Iterator[Followed]:
     """So many readers of a page, in a process of their own, while the block runs."""
     command = [sys.executable, str(Path(__file__)), url, password, path, str(count)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
     if process.stdout is None or process.stdout.readline() != "reading\n":
         raise RuntimeError("The readers did not get their pages: their words are above.")
+    followed = Followed()
     try:
-        yield
+        yield followed
     finally:
-        updates = _ended(process)
-    if updates < count:
-        raise RuntimeError(f"{count} readers got {updates} updates: they did not follow the page.")
+        followed.updates = _ended(process)
+    if followed.updates < count:
+        raise RuntimeError(f"{count} readers got {followed.updates} updates: they did not follow the page.")
 
 
 def _ended(process: "subprocess.Popen[str]") -> int:
@@ -44,7 +53,7 @@ class _Reader:
     def __init__(self) -> None:
         self.updates = 0
         self._live = socketio.AsyncClient(reconnection=False)
-        self._live.on("update", self._count)
+        self._live.on("*", self._count)
 
     async def open(self, url: str, cookies: aiohttp.CookieJar, path: str) -> None:
         """Get the page, and connect to it as its own script does."""
@@ -64,7 +73,7 @@ class _Reader:
     async def close(self) -> None:
         await self._live.disconnect()
 
-    def _count(self, _message: object) -> None:
+    def _count(self, _event: str, *_message: object) -> None:
         self.updates += 1
 
 
@@ -76,6 +85,9 @@ async def _read(url: str, password: str, path: str, count: int) -> None:
             answer.raise_for_status()
     readers = [_Reader() for _ in range(count)]
     await asyncio.gather(*(reader.open(url, cookies, path) for reader in readers))
+    await asyncio.sleep(1)  # what comes at once is the page, not what happens on it
+    for reader in readers:
+        reader.updates = 0
     print("reading", flush=True)
     await asyncio.to_thread(sys.stdin.read)
     await asyncio.gather(*(reader.close() for reader in readers))

@@ -1,9 +1,10 @@
-"""The business operations: thin hosts over `inference`, `tuning` and `search`."""
+"""The business operations: thin hosts over the features."""
 
 # No `from __future__ import annotations` here: iop reads the annotations of handlers.
 import base64
 import os
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +14,8 @@ import iris
 from iop import BusinessOperation, controls, handler, setting
 from iop.messages.serialization import serialize_message
 
+import experiment
+import handover
 import inference.bundled
 import inference.isolation
 import inference.library
@@ -22,12 +25,13 @@ import inference.source
 import msg
 import paths
 import search
+import sentiment
+import streamlink
 import tuning
 from energy import Meter, book, unavailable
 from energy.meter import turned_on
 from inference import effort, streaming
 from inference.answer import Answer
-from inference.errors import InferenceError
 from inference.hosted.hosting import Hosting
 from inference.hosted.rules import ALLOWED_HOSTS, ROUTER
 from settings import typed
@@ -43,6 +47,9 @@ _FACTOR = "Grams of CO2 equivalent per kWh of your electricity; empty: by energy
 _TEXT_MODEL = "The model for titles and descriptions: bundled (MiniLM), or a folder in src/model; empty: none."
 
 _WithImages = TypeVar("_WithImages", msg.MLResponse, msg.SearchResponse)
+
+# torch's random generators are the process's: of two trainings at a time neither would come to what it comes to alone.
+_stepping = threading.Lock()
 
 # What iop itself sets on an instance; everything else that is set and not declared is an option.
 _IOP_ATTRIBUTES = frozenset({"iris_handle", "DISPATCH", "Adapter", "adapter", "logger", "log_to_console"})
@@ -135,7 +142,7 @@ class MLOperation(BusinessOperation):
             self.name,
             self.shadow_percent,
             self.task,
-            _engine(_options(self)),
+            handover.engine(_options(self)),
             self.log_warning,
             item=self.iris_handle._ConfigName,
         )
@@ -283,7 +290,7 @@ class TuningOperation(BusinessOperation):
     @handler(msg.CompareRequest)
     def on_compare_request(self, request: msg.CompareRequest) -> msg.MLResponse:
         """Ask champion and candidate the same, or tell what the candidate said to live requests."""
-        engine = _engine({"num_labels": self.num_labels})
+        engine = handover.engine({"num_labels": self.num_labels})
         with closing(iris.dbapi.connect()) as connection:
             found = tuning.compare(self._root, self.model_name, _fields(request), engine, connection)
         return msg.MLResponse(output=dict(found), note=found["verdict"])
@@ -409,6 +416,167 @@ class IndexOperation(BusinessOperation):
         return msg.MLResponse(output=report, energy=spent.result)
 
 
+class ExperimentOperation(BusinessOperation):
+    """Does the steps of experiments, tells of them, stops them, hands their winners over. See docs/experiment.md."""
+
+    path = setting("src/experiments", description="The folder that holds the experiments' folders.")
+    candidate_of = setting(
+        "", description="The model whose candidate a winner becomes; empty: winners are handed over when it is asked."
+    )
+    model_path = setting("", description="The folder that holds the model folders; the default is src/model.")
+    energy = setting("true", description=_ENERGY)
+    energy_country = setting("", description=_COUNTRY)
+    grid_gco2_per_kwh = setting("", description=_FACTOR)
+
+    def on_init(self) -> None:
+        self._root = paths.from_container(self.path)
+        self._models = paths.from_container(self.model_path) if self.model_path else paths.model_root()
+        self._meter = _meter(self, "experiments", book.TRAINING)
+
+    @handler(msg.ExperimentRequest)
+    def on_experiment_request(self, request: msg.ExperimentRequest) -> msg.MLResponse:
+        """Tell of an experiment, make, check or stop it; what starts one is Python.ExperimentProcess."""
+        folder = self._root / experiment.checked_name(request.experiment, "an experiment")
+        if request.action == "new":
+            return _new_experiment(folder, request)
+        if request.action == "validate":
+            with closing(iris.dbapi.connect()) as connection:
+                problems = [str(one) for one in experiment.validate(folder, connection)]
+            return msg.MLResponse(output={"problems": problems}, note=f"{len(problems)} problems.")
+        if request.action == "status":
+            runs = experiment.runs(folder)
+            return msg.MLResponse(output={"runs": [run for run in runs if request.run in (None, run["number"])]})
+        if request.action == "compare":
+            found = experiment.comparison(folder, request.run)
+            return msg.MLResponse(output=found, note=found["sentence"])
+        if request.action == "cancel":
+            number = experiment.cancel(folder, request.run)
+            return msg.MLResponse(output={"cancelling": number}, note=f"Run {number} of {folder.name} stops soon.")
+        if request.action == "candidate":
+            return self._hand_over(folder, request.run, request.model, request.candidate_of)
+        raise ValueError(
+            f"There is no action {request.action!r} here. Write new, validate, status, compare, cancel or candidate; "
+            "start is for Python.ExperimentProcess."
+        )
+
+    @handler(msg.ExperimentStep)
+    def on_experiment_step(self, request: msg.ExperimentStep) -> msg.MLResponse:
+        """Do a step of a run; one that was cut short goes on."""
+        folder = self._root / experiment.checked_name(request.experiment, "an experiment")
+        if request.step == "candidate":
+            try:
+                return self._hand_over(folder, request.run, "", request.candidate_of)
+            except (experiment.ExperimentError, tuning.TuningError) as error:  # the run is done all the same
+                self.log_warning(str(error))
+                return msg.MLResponse(output={}, note=str(error))
+        try:
+            with closing(iris.dbapi.connect()) as connection, self._meter.measure("auto") as spent:
+                output = _step(self, folder, request, connection, spent.bear)
+        except experiment.Cancelled as cancelled:  # somebody wanted it so: no failure
+            self.log_warning(str(cancelled))
+            return msg.MLResponse(output={"cancelled": True}, note=str(cancelled), energy=spent.result)
+        except experiment.ExperimentError as error:
+            if request.run is not None:
+                experiment.fail(folder, request.run, str(error))
+            raise
+        cost = self._booked(folder.name, request, output, spent.result)
+        return msg.MLResponse(output=output, note=str(output.get("sentence") or ""), energy=cost)
+
+    def _booked(self, name: str, request: msg.ExperimentStep, record: dict[str, Any], cost: Any) -> Any:
+        """What a step cost; a training is written into the book by itself."""
+        if cost is None or record.get("launcher") in ("sagemaker", "kubernetes"):
+            return cost and unavailable("a job elsewhere: what it cost is known there")
+        if request.step.startswith(("training/", "tuning/")) and not record.get("reused"):
+            about = {"method": f"{name}, run {request.run}: {request.step}", "task": "text-classification"}
+            about["data"] = record.get("inputs", {}).get("data", "")
+            book.of().add_training(self.iris_handle._ConfigName, name, cost, about)
+        return cost
+
+    def _hand_over(self, folder: Path, run: int | None, model: str, candidate_of: str) -> msg.MLResponse:
+        name = candidate_of or self.candidate_of
+        if not name:
+            return msg.MLResponse(output={}, note="Nothing says whose candidate the winner is to be: set candidate_of.")
+        winner = experiment.winner(folder, run, model)
+        records = experiment.test_records(folder, winner.run)
+        engine = handover.engine({"num_labels": str(len(winner.labels))})
+        handed = handover.hand_over(winner, self._models, name, engine, self.log_info, records)
+        return msg.MLResponse(output=vars(handed), note=handed.line)
+
+
+def _new_experiment(folder: Path, request: msg.ExperimentRequest) -> msg.MLResponse:
+    columns = [part.strip() for part in request.columns.split(",")]
+    if not request.table or len(columns) != 2:
+        raise ValueError('A new experiment needs a table and its columns, the label first: "ReviewLabel,ReviewText".')
+    source = experiment.Source(table=request.table, label_column=columns[0], text_column=columns[1])
+    made = experiment.new(folder, source=source)
+    return msg.MLResponse(output={"folder": str(made)}, note=f"Look through {made / 'settings.ini'}, then start it.")
+
+
+def _step(
+    host: Any, folder: Path, request: msg.ExperimentStep, connection: Any, bear: Callable[[float], None]
+) -> dict[str, Any]:
+    """What a step, the first, or the last, has to tell."""
+    if request.step == "validation":
+        by = request.by or _asked(host)[0]
+        return experiment.start(folder, connection=connection, told=host.log_info, by=by).dict()
+    run = request.run
+    if run is None:
+        raise ValueError(f"The step {request.step!r} needs the number of its run.")
+    if request.step == "comparison":
+        return experiment.finish(folder, run, told=host.log_info)
+    pause = _pause(host)
+
+    def stop_asked() -> bool:
+        if pause is not None:
+            pause(0.0)  # a stop of the item ends it here, and the message is handled again after the next start
+        return False
+
+    while not _stepping.acquire(timeout=0.5):
+        stop_asked()
+    before_s = _children_s()
+    try:
+        return experiment.run_step(
+            folder, run, request.step, connection=connection, told=host.log_info, stop_asked=stop_asked
+        )
+    finally:
+        bear(_children_s() - before_s)
+        _stepping.release()
+
+
+def _children_s() -> float:
+    """Seconds of processor time of the processes that this one has started and seen end."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+class SentimentDelivery(BusinessOperation):
+    """Publishes labelled posts to Redis, keeps them there, and acknowledges them. See docs/sentiment.md."""
+
+    redis_url = setting("redis://127.0.0.1:6379/0", description="Redis, without a password: that is a credential.")
+    credential = setting(
+        "", control=controls.credentials(), description="The named account of Redis; empty: REDIS_USERNAME, _PASSWORD."
+    )
+    prefix = setting("evergreen:sentiment", description="How the keys in Redis begin.")
+    group = setting("labellers", description="The consumer group that the posts are acknowledged to.")
+    max_deliveries = setting("3", description="Tries after which a post is a dead letter.")
+    keep_results = setting("100000", description="Labelled posts that Redis keeps, the newest ones.")
+    keep_dead = setting("100000", description="Dead letters that Redis keeps.")
+
+    def on_init(self) -> None:
+        chosen = streamlink.options(self)
+        self._delivery = sentiment.Delivery(streamlink.link(self, chosen), chosen)
+
+    @handler(msg.DeliverRequest)
+    def on_deliver_request(self, request: msg.DeliverRequest) -> msg.SentimentResponse:
+        """Publish what of a batch is not published yet; what could not be labelled comes again, or is laid aside."""
+        labelled = sentiment.Labelled.from_dict(request.labelled)
+        done = self._delivery.deliver_labelled(labelled)
+        failed = [{"id": one.post.id, "reason": one.reason} for one in labelled.failures]
+        for one in failed:
+            self.log_warning(f"The post {one['id']} could not be labelled: {one['reason']}")
+        return msg.SentimentResponse(published=done.published, already=done.already, failed=failed)
+
+
 def _credential(name: str) -> str | None:
     """The password of a named entry of the engine's credentials; None where there is none, or no engine."""
     try:
@@ -441,26 +609,6 @@ def _asked(host: Any) -> tuple[str, str]:
         return "", ""
     description = f" ({header.Description})" if header.Description else ""
     return f"{header.SourceConfigName}{description}", f"{header._Id()} of {header.TimeCreated}"
-
-
-def _engine(options: dict[str, Any]) -> tuning.Engine:
-    """How champion and candidate are run beside the items that answer: with torch, and not kept in memory."""
-
-    def opened(folder: Path, task: str) -> inference.pipeline.Model:
-        chosen = {**options, "backend": "torch"}
-        return inference.pipeline.open(folder.name, task, path=str(folder.parent), options=chosen)
-
-    def closed(model: inference.pipeline.Model) -> None:
-        inference.pipeline.close(model)
-        if not model.users:
-            inference.pipeline.unload(model)
-
-    return tuning.Engine(
-        open=opened,
-        ask=lambda model, fields: inference.pipeline.run(model, fields).output,
-        close=closed,
-        failures=(InferenceError, paths.PathNotAllowed),
-    )
 
 
 def _index(host: Any) -> search.Options:

@@ -307,3 +307,86 @@ class IndexRequest(Message):
         "how far it is": {"action": "report"},
         "stop it": {"action": "cancel"},
     }
+
+
+@dataclass
+class SentimentRequest(Message):
+    """Label the posts of a batch and deliver them: one message for all of them. See docs/sentiment.md.
+
+    `batch` is what Python.SentimentService read from its source. By hand, write `texts` instead: they are labelled and
+    published like posts.
+    """
+
+    batch: dict[str, Any] = field(default_factory=dict)
+    texts: list[str] | None = None
+
+    EXAMPLE: ClassVar[dict[str, Any]] = {"texts": ["What a wonderful phone", "The worst service I ever had"]}
+
+
+@dataclass
+class DeliverRequest(Message):
+    """Publish labelled posts and acknowledge them at their source; `labelled` is what Python.SentimentProcess made."""
+
+    labelled: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class SentimentResponse(Message):
+    """What became of a batch.
+
+    `published` counts the posts that were published now, `already` those that had been before, as after a crash.
+    `failed` has, for each post that the model could not label, its `id` and the `reason`.
+    """
+
+    published: int = 0
+    already: int = 0
+    failed: list[dict[str, str]] = field(default_factory=list)
+
+
+@dataclass
+class ExperimentRequest(Message):
+    """Run the experiment whose folder is called `experiment`: each step is a message, the answer is the comparison.
+
+    `action`: start; validate tells what is wrong with it, before anything is started; status and compare tell of a
+    `run` (the last, if it is left out); cancel stops it; candidate hands the run's winner, or its model `model`, to the
+    model registry as the candidate of `candidate_of`; new makes the folder, for the `columns` (label, text) of a
+    `table`. `by` is who asks, for the run's record. See docs/experiment.md.
+    """
+
+    experiment: str = ""
+    action: str = "start"
+    run: int | None = None
+    model: str = ""
+    candidate_of: str = ""
+    table: str = ""
+    columns: str = ""
+    by: str = ""
+
+    EXAMPLE: ClassVar[dict[str, Any]] = {"experiment": "EXP-1-reviews"}
+    EXAMPLES: ClassVar[dict[str, dict[str, Any]]] = {
+        "make it": {
+            "action": "new", "experiment": "EXP-1-reviews", "table": "iris.Review", "columns": "ReviewLabel,ReviewText",
+        },
+        "what is wrong with it": {"action": "validate", "experiment": "EXP-1-reviews"},
+        "how far it is": {"action": "status", "experiment": "EXP-1-reviews"},
+        "stop it": {"action": "cancel", "experiment": "EXP-1-reviews"},
+        "compare its models": {"action": "compare", "experiment": "EXP-1-reviews", "run": 1},
+        "hand one of them over": {
+            "action": "candidate", "experiment": "EXP-1-reviews", "run": 1, "model": "all-MiniLM-L6-v2",
+        },
+    }  # fmt: skip
+
+
+@dataclass
+class ExperimentStep(Message):
+    """Do one step of a run; Python.ExperimentProcess sends them in their order.
+
+    `step` is validation (which takes the run's number), reconciliation, preparation/MODEL, training/MODEL,
+    tuning/MODEL, inference/MODEL, comparison, or candidate.
+    """
+
+    experiment: str = ""
+    step: str = ""
+    run: int | None = None
+    candidate_of: str = ""
+    by: str = ""

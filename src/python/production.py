@@ -1,10 +1,12 @@
 """Every item of the production, its pool size and its settings, on one page."""
 
+import os
 import sys
 
 from iop import Production
 
 import bo
+import bp
 import bs
 from paths import model_root
 from settings import format_lines
@@ -133,10 +135,66 @@ production.operation(
     settings={"%settings": format_lines(CLIP | {"dump": "/irisdev/app/src/books/dump/"})},
 )
 
+production.process(
+    "Python.ExperimentProcess",
+    bp.ExperimentProcess,
+    class_name="Python.ExperimentProcess",
+    comment="Runs an experiment, step by step: msg.ExperimentRequest",
+    settings={"Experiments": "Python.ExperimentOperation"},
+)
+production.operation(
+    "Python.ExperimentOperation",
+    bo.ExperimentOperation,
+    class_name="Python.ExperimentOperation",
+    pool_size=2,  # one is busy with a step, the other tells how far it is and stops it
+    comment="Does the steps of experiments, hands their winners to the model registry: msg.ExperimentRequest",
+    settings={"%settings": format_lines({"path": "/irisdev/app/src/experiments/", "candidate_of": BUNDLED_MODEL})},
+)
+
+# The sentiment of a stream: docs/sentiment.md. It begins with a file of posts that is replayed.
+REDIS = os.environ.get("SENTIMENT_REDIS_URL", "")
+STREAM = {"redis_url": REDIS or "redis://127.0.0.1:6379/0"}
+WITHOUT_REDIS = "" if REDIS else (
+    " It needs a Redis, and none is named. Start one that keeps what it has (redis-server --appendonly yes), and "
+    "enable the three Python.Sentiment items; or name another Redis in SENTIMENT_REDIS_URL before the start."
+)  # fmt: skip
+production.service(
+    "Python.SentimentService",
+    bs.SentimentService,
+    class_name="Python.SentimentService",
+    enabled=bool(REDIS),
+    pool_size=2,  # one batch is labelled while the next one gathers
+    comment=f"Takes posts from a stream, in batches.{WITHOUT_REDIS}",
+    # A batch is a trace: a second of waiting makes fewer of them.
+    settings={
+        "%settings": format_lines({**STREAM, "source": os.environ.get("SENTIMENT_SOURCE") or "file", "max_age_s": "1"})
+    },
+    adapter_settings={"CallInterval": "5"},
+)
+production.process(
+    "Python.SentimentProcess",
+    bp.SentimentProcess,
+    class_name="Python.SentimentProcess",
+    enabled=bool(REDIS),
+    pool_size=2,
+    comment=f"Has a batch of posts labelled, then delivered: msg.SentimentRequest.{WITHOUT_REDIS}",
+    # The labels of the bundled model: stars, as the main job trains it; before that it has none of its own.
+    settings={"%settings": format_lines({"positive": os.environ.get("SENTIMENT_POSITIVE") or "4,5,LABEL_3,LABEL_4"})},
+)
+production.operation(
+    "Python.SentimentDelivery",
+    bo.SentimentDelivery,
+    class_name="Python.SentimentDelivery",
+    enabled=bool(REDIS),
+    pool_size=2,
+    comment=f"Publishes labelled posts on the channels stream and STREAM, and keeps them.{WITHOUT_REDIS}",
+    settings={"%settings": format_lines(STREAM)},
+)
+
 PRODUCTIONS = [production]
 
 # The rooms that this application adds to irislite's portal, in their order: modules with a ROOM.
-ROOMS = ["rooms.models", "rooms.energy", "rooms.books"]
+ROOMS = ["rooms.models", "rooms.energy", "rooms.books", "rooms.experiments", "rooms.stream"]
 
 # What irislite serves beside its portal; on IRIS these are web applications. See docs/api.md.
 APPLICATIONS = {"/api/v1": "api.app:create", "/v2": "api.app:create"}

@@ -39,6 +39,13 @@ def test_health_and_metadata(client: Any, key: dict[str, str]) -> None:
     assert metadata["inputs"] == [{"name": "input", "datatype": "BYTES", "shape": [-1]}]
 
 
+def test_the_models_that_can_be_asked(site: Site) -> None:
+    with site.client("predictor") as client:
+        assert client.get("/v2/models").json() == {"models": ["labels"]}
+    with site.client("") as client:
+        assert client.get("/v2/models").status_code == 401
+
+
 @pytest.mark.parametrize("binary", [True, False])
 @pytest.mark.parametrize("answered_binary", [True, False])
 def test_texts_are_labelled(client: Any, key: dict[str, str], binary: bool, answered_binary: bool) -> None:

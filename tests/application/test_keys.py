@@ -56,6 +56,21 @@ def test_a_key_is_revoked_and_expires(keys: Keys) -> None:
         keys.revoke("nothing")
 
 
+def test_another_server_lets_in_what_was_exported(keys: Keys, tmp_path: Path) -> None:
+    _, text = keys.create("shop", "predictor", rate=5)
+    gone, _ = keys.create("gone", "operator")
+    keys.revoke(gone.id)
+    exported = keys.exported()
+    assert text.rpartition("_")[2] not in exported and exported.count("\n") == 1
+    other = Keys(tmp_path / "other.db")
+    assert other.take(exported) == 1 and other.take(exported + "\n") == 1
+    assert (other.identify(text).name, other.identify(text).role, other.identify(text).rate) == ("shop", "predictor", 5)
+    for wrong in ("no JSON", "[]", exported.replace("predictor", "god"), exported.replace('"hash": "', '"hash": "00')):
+        with pytest.raises(BadRequest, match="keys export"):
+            other.take(wrong)
+    other.close()
+
+
 @pytest.mark.parametrize(
     ("name", "role", "days", "rate"),
     [("", "viewer", None, None), ("a\nb", "viewer", None, None), ("a", "king", None, None), ("a", "viewer", 0, None),

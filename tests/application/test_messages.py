@@ -143,6 +143,8 @@ def test_promotion_and_history(site: Site) -> None:
 def test_the_portal_and_the_rest_of_the_server_are_as_before(site: Site) -> None:
     with site.client("") as client:
         assert client.get("/healthz").json() == {"status": "ok"}
+        ready = client.get("/readyz")
+        assert (ready.status_code, ready.json()) == (200, {"ready": True, "items": 4, "not_running": 0})
         assert client.get("/api/iop/status").status_code == 401
         assert client.get("/api/iop/status", auth=("SuperUser", PASSWORD)).json()["status"] == "running"
         assert client.get("/api/v10").status_code == 401

@@ -144,9 +144,9 @@ def new_context(browser: Browser, desk: Desk, look: str, state: StorageState | N
     )  # fmt: skip
 
 
-def sign_in(page: Page) -> None:
-    """Fill in the sign-in form that is open."""
-    page.get_by_label("User name").fill(USERNAME)
+def sign_in(page: Page, username: str = USERNAME) -> None:
+    """Fill in the sign-in form that is open; all users have the same password."""
+    page.get_by_label("User name").fill(username)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from playwright.sync_api import Browser, StorageState
 
 import tiny_models
 from acceptance.running import PROJECT, free_port
@@ -39,6 +40,16 @@ class House:
 
     def call(self, method: str, path: str, **values: Any) -> requests.Response:
         return requests.request(method, self.url + path, auth=(USERNAME, PASSWORD), timeout=60, **values)
+
+
+def signed_in(browser: Browser, house: House, username: str = USERNAME) -> StorageState:
+    """The cookies of a user who signed in; all have the same password."""
+    context = browser.new_context(base_url=house.url)
+    form = {"username": username, "password": PASSWORD, "next": "/log"}
+    assert context.request.post("/signin", form=form, max_redirects=0).status == 303
+    found = context.storage_state()
+    context.close()
+    return found
 
 
 @contextmanager

@@ -1,8 +1,9 @@
-"""The production of the browser tests of the rooms Models and Energy: tiny models of the real architectures."""
+"""The production of the browser tests of the application's rooms: tiny models of the real architectures."""
 
 from iop import Production
 
 import bo
+import production
 from settings import format_lines
 
 house = Production("House.Production")
@@ -14,5 +15,7 @@ house.operation(
     "Tuning", bo.TuningOperation, pool_size=2,
     settings={"%settings": format_lines({"model_name": "bert", "num_labels": "5"})},
 )  # fmt: skip
+for name, kind in (("Search", bo.SearchOperation), ("Index", bo.IndexOperation)):
+    house.operation(name, kind, enabled=False, settings={"%settings": format_lines({"path": "/irisdev/app/src/books"})})
 PRODUCTIONS = [house]
-ROOMS = ["rooms.models", "rooms.energy"]
+ROOMS = production.ROOMS

@@ -1,23 +1,14 @@
-"""Every room as axe-core sees it, light and dark, on a desk, a tablet and a phone; and with the keyboard alone."""
+"""Every room of irislite as axe-core sees it, light and dark, on a desk, a tablet and a phone; and with the keyboard alone."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.accessibility import severe_findings
+from browser.accessibility import findings_at_each_size, severe_findings
 from browser.conftest import Desk, Visit
 
-SIZES = {"desk": (1280, 800), "tablet": (768, 1024), "phone": (390, 844)}
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-OF_COLOURS = ["color-contrast", "link-in-text-block"]
-# What makes a page wider than its window, if it is.
-STICKS_OUT = """() => document.documentElement.scrollWidth <= document.documentElement.clientWidth ? [] :
-  [...document.querySelectorAll('body *:not(.rail *)')].filter(element => element.getBoundingClientRect().right > innerWidth + 1)
-    .map(element => element.outerHTML.slice(0, 160)).slice(0, 5).concat('the page is wider than its window')"""
 # Each room with something in it, and what is there when it is.
 PAGES = {
     "production": ("/production", ".item"),
@@ -46,19 +37,7 @@ def test_a_room_without_a_severe_finding(name: str, page: Page, session: int, sh
     path, content = PAGES[name]
     page.goto(path.format(session=session))
     page.locator(content).first.wait_for(state="attached")
-    found = []
-    for size, (width, height) in SIZES.items():
-        page.set_viewport_size({"width": width, "height": height})
-        for scheme in SCHEMES:
-            page.emulate_media(color_scheme=scheme)
-            page.wait_for_timeout(60)  # Quasar hears of it, and paints
-            if os.environ.get("EVERGREEN_SCREENSHOTS"):
-                page.screenshot(path=shots / f"room-{name}-{size}-{scheme}.png")
-            # Between light and dark only colours change.
-            rules = [] if scheme == "light" else OF_COLOURS
-            found += [f"{size} {scheme}: {finding}" for finding in severe_findings(page, rules)]
-        found += [f"{size}: sticks out: {element}" for element in page.evaluate(STICKS_OUT)]
-    assert found == []
+    assert findings_at_each_size(page, shots, name) == []
 
 
 def test_the_sign_in_without_a_severe_finding(visit: Callable[..., Visit]) -> None:

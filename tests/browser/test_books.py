@@ -11,6 +11,7 @@ import requests
 from playwright.sync_api import Browser, Page, expect
 
 from acceptance.running import PROJECT, free_port
+from browser.accessibility import severe_findings
 from browser.conftest import LOOKS, PASSWORD, USERNAME, Visit, new_context, sign_in
 from browser.test_looks import look
 from search.samples import clip, library
@@ -86,16 +87,15 @@ def test_from_nothing_to_books_like_this_one(
 
 
 @pytest.mark.parametrize("kind", LOOKS)
-def test_every_look(browser: Browser, served: Library, kind: str, tmp_path: Path) -> None:
+def test_every_look(browser: Browser, served: Library, kind: str, shots: Path) -> None:
     call = requests.get(f"{served.url}/api/irislite/books/job", auth=(USERNAME, PASSWORD), timeout=10)
     assert call.json()["state"] == "done", "the test before has made it"
     visit, page = opened(browser, served, kind)
     page.get_by_label("Describe a cover").fill("a red star")
     page.get_by_role("button", name="Find", exact=True).click()
     expect(page.get_by_role("article")).to_have_count(24)
-    shots = Path(os.environ.get("SCREENSHOTS", tmp_path))
-    shots.mkdir(exist_ok=True)
     look(page, shots, f"books-{kind}")
+    assert severe_findings(page) == []
     visit.context.close()
     assert visit.problems == []
 

@@ -5,8 +5,10 @@ import json
 from typing import Any
 
 import pytest
+from nicegui import Client, ui
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+import coroutines
 from browser.conftest import Desk
 from irislite.header import BusinessType
 from irislite.views import ItemState, ItemView
@@ -63,9 +65,35 @@ def test_a_snapshot_says_what_has_changed_since_any_other() -> None:
     assert fewer.since(third) is None and fewer.since(first) is None  # the columns travel anew
 
 
-@pytest.mark.parametrize(("pages", "pause_s"), [(1, 1.0), (10, 1.0), (20, 2.0), (100, 10.0)])
-def test_many_pages_together_ask_no_more_often_than_a_few(pages: int, pause_s: float) -> None:
+@pytest.mark.parametrize(("pages", "pause_s"), [(1, 1.0), (10, 1.0), (20, 2.0), (50, 5.0), (100, 5.0)])
+def test_many_pages_are_served_more_slowly_up_to_a_bound(pages: int, pause_s: float) -> None:
     assert ticks.pause_s(pages) == pause_s
+
+
+def test_what_is_taken_from_a_page_is_followed_no_more() -> None:
+    done: list[str] = []
+
+    def noting(name: str) -> ticks.Act:
+        async def note() -> None:
+            done.append(name)
+
+        return note
+
+    async def two_turns() -> None:
+        client = Client(ui.page("/nowhere"))
+        page = ticks.OpenPage(client)
+        with client:
+            for name in ("stays", "goes"):
+                with ui.element() as place:
+                    page.follow(noting(name))
+        client.tab_id = "somebody's"
+        await page.serve()
+        place.delete()
+        await page.serve()
+        client.delete()
+
+    coroutines.run(two_turns())
+    assert done == ["stays", "goes", "stays"]
 
 
 def processed(page: Page) -> Locator:

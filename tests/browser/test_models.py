@@ -9,15 +9,12 @@ from pathlib import Path
 
 import pytest
 import requests
-import schemathesis
 from playwright.sync_api import Browser, Page, StorageState, expect
 
-from browser.accessibility import severe_findings
-from browser.conftest import LOOKS, Visit, new_context, sign_in
-from browser.house import LABELS, MARKUP, PASSWORD, USERNAME, House, house, save_candidate
-from browser.test_accessibility import OF_COLOURS
+from browser.accessibility import OF_COLOURS, severe_findings
+from browser.conftest import LOOKS, Visit, new_context
+from browser.house import LABELS, MARKUP, PASSWORD, House, house, save_candidate, signed_in
 from browser.test_looks import look
-from runtime.web import test_schemathesis
 from tuning import curve
 
 
@@ -30,14 +27,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 @pytest.fixture(scope="module")
 def state(browser: Browser, home: House) -> StorageState:
-    context = browser.new_context(base_url=home.url)
-    page = context.new_page()
-    page.goto("/models")
-    sign_in(page)
-    page.wait_for_url("**/models")
-    found = context.storage_state()
-    context.close()
-    return found
+    return signed_in(browser, home)
 
 
 @pytest.fixture
@@ -179,7 +169,6 @@ def test_a_model_without_an_item_is_loaded_for_one_question(
     page.locator("input[type=file]").set_input_files(fake)
     expect(page.get_by_text("That is no PNG, JPEG, GIF or WebP picture")).to_be_visible()
     page.get_by_role("button", name="Close").click()
-    page.goto("/models?model=cats&tab=try")
     page.locator("input[type=file]").set_input_files(home.root / "misc" / "000000039769.jpg")
     expect(page.get_by_label("Or its address")).to_have_value("(the upload 000000039769.jpg)")
     page.get_by_role("button", name="Ask").click()
@@ -223,12 +212,9 @@ def test_a_viewer_sees_and_changes_nothing(browser: Browser, home: House) -> Non
         asked = requests.post(f"{home.url}/api/irislite/models/{path}", json=body, auth=("vera", PASSWORD), timeout=30)
         assert asked.status_code == 403 and "needs the role operator" in asked.json()["error"]
     assert (home.models / "temp-bert").is_dir()
-    context = browser.new_context(base_url=home.url)
+    context = browser.new_context(base_url=home.url, storage_state=signed_in(browser, home, "vera"))
     page = context.new_page()
     page.goto("/models?model=bert&tab=decision")
-    page.get_by_label("User name").fill("vera")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("button", name="Promote the candidate")).to_be_disabled()
     expect(page.get_by_text("Needs the role operator")).to_be_visible()
     page.goto("/models")
@@ -239,23 +225,6 @@ def test_a_viewer_sees_and_changes_nothing(browser: Browser, home: House) -> Non
     downloads = home.call("GET", "/api/irislite/models/downloads").json()
     assert all(download["name"] != "tiny-ner" for download in downloads)
     context.close()
-
-
-def test_the_json_twins_answer_as_they_are_described(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(test_schemathesis, "PASSWORD", PASSWORD)
-    schema = schemathesis.openapi.from_url(f"{home.url}/openapi.json", auth=(USERNAME, PASSWORD))
-    found, asked = [], 0
-    for result in schema.get_all_operations():
-        operation = result.ok()
-        # A download would ask any host there is, a try load any model there is: they have tests of their own.
-        if operation.path.startswith(("/api/irislite/models", "/api/irislite/energy")) and not (
-            operation.method == "post" and operation.path.endswith(("/downloads", "/try"))
-        ):
-            findings, count = test_schemathesis._asked(operation)
-            found += [f"{operation.label}: {finding}" for finding in findings]
-            asked += count
-    assert found == []
-    assert asked > 25
 
 
 @pytest.mark.usefixtures("candidate")

@@ -1,6 +1,8 @@
 """The production page, used as an operator uses it."""
 
+import threading
 import time
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -74,6 +76,29 @@ def test_settings_are_shown_compared_and_applied(page: Page, desk: Desk) -> None
     expect(page.get_by_text("Applied to Sentiment").nth(1)).to_be_visible()
     settings = {setting.name: setting.value for setting in desk.director.settings("Sentiment")}
     assert settings["language"] is None
+
+
+def test_settings_are_applied_while_another_tab_is_looked_at(
+    page: Page, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply, go_on = desk.director.apply_settings, threading.Event()
+
+    def slowly(*args: Any) -> list[str]:
+        assert go_on.wait(10)
+        return apply(*args)
+
+    monkeypatch.setattr(desk.director, "apply_settings", slowly)
+    panel = open_item(page, "Trainer")
+    for size in ("2", "1"):
+        panel.get_by_label("Pool size").fill(size)
+        panel.get_by_role("button", name="Apply…").click()
+        page.get_by_role("dialog").get_by_role("button", name="Apply").click()
+        panel.get_by_role("tab", name="Jobs").click()
+        expect(panel.get_by_text("The threads that take")).to_be_visible()
+        go_on.set()
+        expect(page.get_by_text(f"→ {size}")).to_be_visible()
+        expect(panel.get_by_text("The threads that take")).to_be_visible()
+        panel.get_by_role("tab", name="Settings").click()
 
 
 def test_an_empty_setting_shows_what_a_line_of_settings_says(page: Page, desk: Desk) -> None:

@@ -94,6 +94,16 @@ def test_items_are_found_by_words_and_by_state(page: Page) -> None:
     expect(card(page, "Broken Model")).to_be_visible()
 
 
+def test_items_are_found_by_their_category(page: Page) -> None:
+    page.goto("/production?item=Trainer")
+    choice = page.get_by_label("Category")
+    expect(choice.locator("option")).to_have_text(["All categories", "Nightly", "Pictures", "Tuning"])
+    choice.select_option("Nightly")
+    expect(page.locator(".item")).to_have_count(1)
+    expect(card(page, "Trainer")).to_be_visible()
+    expect(page.get_by_role("region", name="Item Trainer")).to_contain_text("Tuning, Nightly")
+
+
 def test_connections_are_drawn_lit_and_told(page: Page) -> None:
     page.goto("/production")
     expect(page.locator(".links > path")).to_have_count(2)  # feed to router, router to Sentiment

@@ -7,6 +7,7 @@ import requests
 from playwright.sync_api import Page, expect
 
 from browser.conftest import PASSWORD, USERNAME, Desk, Visit
+from browser.walk import press_everything
 from irislite.actor import Role
 
 SECRET = "hf_neverShownAgain"
@@ -139,7 +140,7 @@ def test_viewers_see_health_but_no_users(visit: Callable[..., Visit]) -> None:
 
 @pytest.mark.usefixtures("people")
 def test_a_viewer_who_presses_everything_changes_nothing(visit: Callable[..., Visit], desk: Desk) -> None:
-    """Every handler of every room, over the page's own connection: what looks disabled, and what is asked back, too."""
+    """Every handler of every room of irislite, over the page's own connection: what looks disabled, and what is asked back, too."""
     window = visit()
     page = enter(window, Role.VIEWER, "/production")
     before = state(desk)
@@ -152,9 +153,7 @@ def test_a_viewer_who_presses_everything_changes_nothing(visit: Callable[..., Vi
         for tab in page.get_by_role("tab").all() or [None]:
             if tab is not None:
                 tab.click()
-            for _ in range(2):  # what opens, as a question, has handlers of its own
-                page.evaluate(PRESS_ALL)
-                page.wait_for_timeout(120)
+            press_everything(page)
         assert state(desk) == before, path
     deeds = [
         entry for entry in desk.director.audit.entries(200, user="the-viewer") if since is None or entry.id > since.id
@@ -162,25 +161,6 @@ def test_a_viewer_who_presses_everything_changes_nothing(visit: Callable[..., Vi
     assert {entry.action for entry in deeds if entry.outcome == "done"} <= {"Run a SQL statement"}  # a SELECT
     assert any(entry.action == "Test an item" and entry.outcome == "refused" for entry in deeds)
     window.problems.clear()
-
-
-# Sends the event of every listener of every element, as the page's script does, with arguments that could be right.
-PRESS_ALL = """() => {
-  const guesses = {
-    "click": [{}], "keydown.enter": [{}], "submit": [{}], "pick": ["Sentiment"],
-    "update:model-value": ["1"], "update:modelValue": ["1"],
-  };
-  for (const [id, element] of Object.entries(mounted_app.elements)) {
-    for (const event of element.events || []) {
-      const args = event.type === "act" && element.props?.actions
-        ? element.props.actions.map(action => [[action.name, element.props.rows?.[0]?.id ?? 1]])
-        : [guesses[event.type] || [{}]];
-      for (const each of args)
-        window.socket.emit("event", {id: Number(id), client_id: window.clientId, listener_id: event.listener_id,
-                                     args: each.map(value => JSON.stringify(value))});
-    }
-  }
-}"""
 
 
 def state(desk: Desk) -> object:

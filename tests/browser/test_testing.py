@@ -43,6 +43,17 @@ def test_template_then_answer_with_note_and_picture(page: Page, desk: Desk) -> N
     page.wait_for_url("**/trace?session=*")
 
 
+def test_an_item_that_does_not_run_says_so_until_it_does(page: Page, desk: Desk) -> None:
+    open_test(page, "Spare")
+    request = page.get_by_role("region", name="Request")
+    expect(request.locator(".pill")).to_contain_text("Disabled")
+    desk.director.enable_item("Spare", True)
+    try:
+        expect(request.locator(".pill")).to_have_count(0)
+    finally:
+        desk.director.enable_item("Spare", False)
+
+
 def test_long_values_are_cut_and_say_so(page: Page) -> None:
     answer = open_test(page, "Sentiment")
     body(page).fill('{"text": "long"}')

@@ -69,3 +69,17 @@ def test_on_iris_the_members_of_a_pool_share_the_process_of_their_model(exported
     items = ElementTree.fromstring(exported["xml"]).findall("Item[@ClassName='Python.MLOperation']")
     assert {item.get("PoolSize") for item in items} == {"4"}
     assert not any("isolation" in "".join(item.itertext()) for item in items)  # auto: a process on IRIS
+
+
+def test_what_needs_a_redis_is_disabled_and_says_what_to_do(exported: dict) -> None:
+    items = {item.get("Name"): item for item in ElementTree.fromstring(exported["xml"]).findall("Item")}
+    for name in ("Python.SentimentService", "Python.SentimentProcess", "Python.SentimentDelivery"):
+        assert items[name].get("Enabled") == "false"
+        assert "redis-server --appendonly yes" in (items[name].get("Comment") or "")
+    told = {"SENTIMENT_REDIS_URL": "redis://elsewhere:6379/0"}
+    script = "import production; print(production.production.to_xml())"
+    environment = ALONE | told | {"PYTHONPATH": str(ROOT / "src/python")}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    named = ElementTree.fromstring(done.stdout)
+    assert {item.get("Enabled") for item in named.findall("Item") if "Sentiment" in item.get("Name", "")} == {"true"}
+    assert "redis_url=redis://elsewhere:6379/0" in done.stdout

@@ -11,7 +11,8 @@ HEAVY = ("torch", "transformers", "PIL", "sklearn", "datasets", "nicegui", "sqlg
 
 
 @pytest.mark.parametrize(
-    "module", ["bo", "production", "inference", "tuning", "inference.pipeline", "tuning.job", "search", "energy"]
+    "module",
+    ["bo", "production", "inference", "tuning", "inference.pipeline", "tuning.job", "search", "energy", "experiment"],
 )
 def test_an_entry_point_loads_nothing_heavy(module: str) -> None:
     code = f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])"

@@ -1,4 +1,7 @@
-"""The command line for keys: `evergreen keys create NAME`, `list`, `revoke ID`. It works beside a running server."""
+"""The command line for keys: `evergreen keys create NAME`, `list`, `revoke ID`, `export`.
+
+It works beside a running server.
+"""
 
 import argparse
 import sys
@@ -19,6 +22,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     acts.add_parser("list", help="all keys that were made, without the keys themselves")
     revoke = acts.add_parser("revoke", help="make a key worthless, at once and for good")
     revoke.add_argument("id", help="its id, as the list shows it")
+    acts.add_parser("export", help="the valid keys for other servers, as hashes: JSON lines on standard output")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -28,6 +32,8 @@ def run(options: argparse.Namespace) -> None:
             key, text = keys.create(options.name, options.role, options.days, options.rate)
             print(text)  # alone on standard output, so that a script can take it
             print(f"{_line(key)}\nKeep the key: it is not shown again.", file=sys.stderr)
+        elif options.act == "export":
+            print(keys.exported(), end="")
         elif options.act == "list":
             for key in keys.all():
                 print(_line(key))

@@ -79,6 +79,13 @@ async def ready(request: Request, response: Response) -> dict[str, bool]:
     return {"ready": runs}
 
 
+@router.get("/models")
+async def models(request: Request, _: Asker) -> dict[str, list[str]]:
+    """The models that can be asked."""
+    found = await called(request, engine_of(request).models)
+    return {"models": list(dict.fromkeys(model.name for model in found if model.enabled))}
+
+
 @router.get("/models/{model}")
 @router.get("/models/{model}/versions/{version}")
 async def metadata(request: Request, _: Asker, model: str, version: str = VERSION) -> dict[str, Any]:

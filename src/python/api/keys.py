@@ -5,6 +5,7 @@ The store is one SQLite file, so that a server's processes and the command line 
 
 import hashlib
 import hmac
+import json
 import os
 import re
 import secrets
@@ -139,6 +140,32 @@ class Keys:
             raise NotFound(f"There is no key {key_id!r}: list the keys, and name one by its id.")
         return Key(*row)
 
+    def exported(self) -> str:
+        """The keys that are valid, as JSON lines for other servers: hashes, from which no key can be made."""
+        with self._lock:
+            rows = self._database.execute(f"{_SELECT}, hash FROM api_key ORDER BY id").fetchall()
+        found = [(Key(*row[:-1]), row[-1]) for row in rows]
+        lines = [
+            {"id": key.id, "name": key.name, "role": key.role, "hash": told.hex(), "rate": key.rate,
+             "created": key.created, "expires": key.expires}
+            for key, told in found if key.is_valid
+        ]  # fmt: skip
+        return "".join(json.dumps(line) + "\n" for line in lines)
+
+    def take(self, lines: str) -> int:
+        """Let keys in that another server exported; what is known of them here is replaced. Raises `BadRequest`.
+
+        Returns how many there are.
+        """
+        rows = [_taken(line) for line in lines.splitlines() if line.strip()]
+        with self._lock:
+            self._database.executemany(
+                "INSERT OR REPLACE INTO api_key (id, name, role, hash, rate, created, expires) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+        return len(rows)
+
     def _touch(self, key: Key) -> None:
         """Note that it was used, now and then: a write for every request would cost more than the request."""
         now = datetime.now(UTC)
@@ -148,6 +175,21 @@ class Keys:
 
 
 _SELECT = "SELECT id, name, role, rate, created, expires, revoked, used"
+
+
+def _taken(line: str) -> tuple[str, str, str, bytes, float | None, str, str | None]:
+    """The row of an exported key. Raises `BadRequest`."""
+    try:
+        found = json.loads(line)
+        key_id, name, role, told = found["id"], found["name"], found["role"], bytes.fromhex(found["hash"])
+        rate, created, expires = found.get("rate"), found["created"], found.get("expires")
+        sound = role in ROLES and len(told) == 32 and FORM.fullmatch(f"{PREFIX}{key_id}_{'x' * 43}") is not None
+        sound = sound and all(isinstance(one, str) for one in (name, created, expires or ""))
+    except (ValueError, KeyError, TypeError):
+        sound = False
+    if not sound:
+        raise BadRequest("A line is no key that was exported: take what `evergreen keys export` wrote, as it is.")
+    return key_id, name, role, told, rate, created, expires
 
 
 def _hash(secret: str) -> bytes:

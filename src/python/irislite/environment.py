@@ -24,7 +24,7 @@ VARIABLES = (
     Variable("IRISNAMESPACE", "IRISAPP", "The namespace's name, as the iop command line calls it."),
     Variable("IRISLITE_HOME", ".irislite beside the file", "The data folder: messages, tables, users, credentials."),
     Variable("IRISLITE_SYNCHRONOUS", "FULL", "FULL: what is accepted survives a power cut; NORMAL: the process's end."),
-    Variable("IRISLITE_PURGE_DAYS", "0", "Finished messages older than so many days are purged once a day; 0: never."),
+    Variable("IRISLITE_PURGE_DAYS", "0", "Finished messages older than so many days go, daily or oftener; 0: never."),
     Variable("IRISLITE_ALLOW_MIGRATE", "1", "0 refuses `iop --migrate`, which runs code that is uploaded."),
     Variable("IRISLITE_ALLOWED_HOSTS", "", "Further host names that the server answers to."),
     Variable("IRISLITE_HTTPS", "0", "1 where a proxy before the server speaks TLS: the cookie goes over TLS alone."),

@@ -77,14 +77,15 @@ class Housekeeping:
         return sorted(found, key=lambda path: path.name, reverse=True)
 
     def purge_daily(
-        self, older_than_days: float, first_after_s: float = FIRST_AFTER_S, every_s: float = EVERY_S
+        self, older_than_days: float, first_after_s: float = FIRST_AFTER_S, every_s: float | None = None
     ) -> None:
-        """Purge soon, and then once a day, until the runtime closes."""
+        """Purge soon, and then once a day, or at that age if it is less than a day, until the runtime closes."""
+        pause_s = min(EVERY_S, max(FIRST_AFTER_S, older_than_days * EVERY_S)) if every_s is None else every_s
 
         def run() -> None:
             wait_s = first_after_s
             while not self._closing.wait(wait_s):
-                wait_s = every_s
+                wait_s = pause_s
                 try:
                     self.purge(older_than_days)
                 except (IrisliteError, sqlite3.Error, OSError) as error:

@@ -7,16 +7,21 @@ from nicegui import ui
 
 # Seen on light and on dark ground, and told apart by more than hue: each line has a mark of its own.
 COLOURS = ("#1f8a78", "#c2661a", "#4a7fd0", "#a05bb5", "#8a8f2a", "#c04a6b")
-_MARKS = ("circle", "triangle", "rect", "diamond", "roundRect", "pin")
+MARKS = ("circle", "triangle", "rect", "diamond", "roundRect", "pin")
 _GRID = {"left": 58, "right": 52, "top": 34, "bottom": 42}
 
 
 Series = Sequence[tuple[str, Sequence[tuple[float, float]]]]
 
 
-def lines(title: str, x: str, y: str, series: Series, right: Sequence[str] = ()) -> ui.echart:
-    """Lines through points (x, y), by name; those named in `right` have an axis of their own, from 0 to 1."""
-    return _drawn(_lines(title, x, y, series, right), title)
+def lines(title: str, x: str, y: str, series: Series, right: Sequence[str] = (), x_step: float = 1) -> ui.echart:
+    """Lines through points (x, y), by name; those named in `right` have an axis of their own, from 0 to 1.
+
+    The marks of the x axis are at least `x_step` apart.
+    """
+    options = _lines(title, x, y, series, right)
+    options["xAxis"]["minInterval"] = x_step
+    return _drawn(options, title)
 
 
 def redraw(chart: ui.echart, title: str, x: str, y: str, series: Series, right: Sequence[str] = ()) -> None:
@@ -40,7 +45,7 @@ def _lines(title: str, x: str, y: str, series: Series, right: Sequence[str]) -> 
                 "data": [list(point) for point in points],
                 "yAxisIndex": 1 if name in right else 0,
                 "color": COLOURS[place % len(COLOURS)],
-                "symbol": _MARKS[place % len(_MARKS)],
+                "symbol": MARKS[place % len(MARKS)],
                 "symbolSize": 7,
                 "showSymbol": len(points) < 60,
             }

@@ -33,6 +33,7 @@ class _Energy:
         self._days = int(days) if days.isdecimal() and int(days) in _PERIODS else 30
         self._by: By = next((each for each in BYS if each == by), "item")
         self._baseline, self._training = baseline, training
+        self._shown: Spending | None = None
 
     async def build(self) -> None:
         head("Energy")
@@ -44,6 +45,13 @@ class _Energy:
                 by.on_value_change(lambda event: self._change(by=str(event.value)))
             self._body = ui.element("div").classes("stack")
         await self._show()
+        if not self._own:
+            self._portal.ticks.follow(self._show)
+
+    @property
+    def _own(self) -> bool:
+        """Whether it is held against a baseline of the reader's own: nobody shares it, and it stays as it was read."""
+        return bool(self._baseline or self._training)
 
     async def _change(self, days: int | None = None, by: str | None = None) -> None:
         self._days = days or self._days
@@ -52,10 +60,14 @@ class _Energy:
         await self._show()
 
     async def _show(self) -> None:
-        if self._baseline or self._training:  # anybody's own: nobody shares it
+        asked = f"energy {self._days} {self._by}"
+        if self._own:
             found = await asyncio.to_thread(self._read)
         else:
-            found = await self._portal.fresh.get(f"energy {self._days} {self._by}", FRESH_S, self._read)
+            found = await self._portal.fresh.get(asked, FRESH_S, self._read)
+        if found is self._shown or asked != f"energy {self._days} {self._by}":  # something else is asked for meanwhile
+            return
+        self._shown = found
         self._body.clear()
         with self._body:
             self._report(found)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import paths
+from experiment.errors import ExperimentError, RunUnknown
 from inference.errors import InferenceError
 from irislite.errors import BadRequest, IrisliteError
 from tuning import TuningError
@@ -11,6 +12,10 @@ from tuning import TuningError
 
 class NoSuchModel(IrisliteError, LookupError):
     """No model folder has that name."""
+
+
+class NoSuchRun(IrisliteError, LookupError):
+    """No experiment, run or step has that name."""
 
 
 class Refused(BadRequest):
@@ -26,5 +31,7 @@ def told_as_ours() -> Iterator[None]:
     """What a feature refuses in the block is `Refused`, with the same words."""
     try:
         yield
-    except (InferenceError, TuningError, paths.PathNotAllowed) as error:
+    except RunUnknown as error:
+        raise NoSuchRun(str(error)) from error
+    except (ExperimentError, InferenceError, TuningError, paths.PathNotAllowed) as error:
         raise Refused(str(error)) from error

@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qsl, urlencode
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from irislite.director import Director
+from irislite.views import ItemState, ProductionStatus
 from irislite.web import api, atelier, description, failures, guard, records, roles, sqltwin, system, twin, twin_items
 from irislite.web.accounts import Accounts
 from irislite.web.applications import Applications
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from irislite.web.portal.layout import Room
 
 PRODUCTION_PAGE = "/production"
+_NOT_READY: dict[int | str, dict[str, Any]] = {503: {"description": "It does not, or not yet."}}
 _OLD_PRODUCTION_PAGE = re.compile(r"/csp/[^/]+/EnsPortal\.ProductionConfig\.zen", re.IGNORECASE)
 
 
@@ -62,6 +64,7 @@ def create_api(
     app.state.director = director
     app.state.accounts = accounts
     app.add_api_route("/healthz", _health, summary="Whether the server answers", tags=["health"])
+    app.add_api_route("/readyz", _ready, summary="Whether every item runs", tags=["health"], responses=_NOT_READY)
     app.add_api_route("/", _home, include_in_schema=False, response_model=None)
     app.include_router(api.router)
     app.include_router(atelier.router)
@@ -96,6 +99,17 @@ def create_api(
 async def _health() -> dict[str, str]:
     """Answers without an account, as long as the server answers at all."""
     return {"status": "ok"}
+
+
+def _ready(request: Request, response: Response) -> dict[str, int | bool]:
+    """Answers without an account whether the production runs with all its enabled items; 503 until it does."""
+    director: Director = request.app.state.director
+    status = director.status()
+    states = [item.state for item in director.items() if item.enabled] if status["production"] else []
+    running = status["status"] == ProductionStatus.RUNNING
+    waiting = sum(state is not ItemState.RUNNING for state in states)
+    response.status_code = 200 if running and not waiting else 503
+    return {"ready": running and not waiting, "items": len(states), "not_running": waiting}
 
 
 async def _nowhere(request: Request) -> NoReturn:

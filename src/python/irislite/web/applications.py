@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from irislite.errors import ProductionError
 
-_OWN = ("/api/iop", "/api/irislite", "/api/atelier", "/csp", "/healthz", "/openapi.json")
+_OWN = ("/api/iop", "/api/irislite", "/api/atelier", "/csp", "/healthz", "/readyz", "/openapi.json")
 
 
 def applications_of(settings_file: Path) -> dict[str, ASGIApp]:

@@ -8,7 +8,7 @@ from fastapi.routing import iter_route_contexts
 from irislite.web.roles import needed
 
 _SIGN_IN = {"type": "http", "scheme": "basic", "description": "A user of the portal: name and password."}
-_OPEN = ("/healthz",)
+_OPEN = ("/healthz", "/readyz")
 # Answered before a route is reached, or by any of them.
 _ERRORS = {
     400: "The request cannot be read.",

@@ -49,6 +49,7 @@ _STATUSES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int], ...]
     (NotSupported, 501),
     (RequestTimeout, 504),
     (LookupError, 404),  # of a room that a production adds
+    (ConnectionError, 503),  # of one whose data are kept elsewhere
 )
 
 

@@ -1,26 +1,25 @@
 """The page of the room Books: the question, the covers that answer it, the job."""
 
-import base64
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
-from nicegui import events, ui
+from nicegui import ui
 
 import search
 from irislite.actor import Role
 from irislite.errors import BadRequest, IrisliteError
 from irislite.web import blocking
-from irislite.web.portal.controls import Pill, button, confirmed, notice, text, told
-from irislite.web.portal.layout import TICK_S, Portal, frame, head
+from irislite.web.portal.controls import Pill, button, confirmed, needs_role, notice, text, told
+from irislite.web.portal.layout import SHARED_S, Portal, frame, head
 from rooms.books import acts
 from rooms.books.acts import Answer, JobState
+from rooms.pictures import picture_upload
 
 PATH = "/books"
-LARGEST_PICTURE = 4_000_000  # bytes
 HITS = 24
 _OVER = {"covers": "Covers", "texts": "Titles and descriptions"}
-_PILLS = {"never": "created", "done": "completed", "cancelled": "aborted", "failed": "error", "interrupted": "error"}
+_PILLS = {"done": "completed", "cancelled": "aborted", "failed": "error", "interrupted": "error"}
 _SHOWN_SUBJECTS = 4
 
 
@@ -45,7 +44,7 @@ class _Books:
                 self._job = ui.element("div").classes("row-wrap")
             self._answer = ui.element("section").props("aria-label=Answer aria-live=polite")
         await self._tick()
-        ui.timer(TICK_S, self._tick, immediate=False)
+        self._portal.ticks.follow(self._tick)
 
     # -- the question ----------------------------------------------------------------------------------------------
 
@@ -55,35 +54,28 @@ class _Books:
             self._query.props("outlined dense maxlength=1000").classes("grow").on("keydown.enter", self._typed)
             self._over = ui.select(_OVER, value="covers", label="Look in").props("outlined dense")
             self._find = button("Find", "search", self._typed, "primary")
-            self._find.set_enabled(self._may)
-        with ui.element("div").classes("filters"):
+            self._guard(self._find)
+        with ui.element("div").classes("filters full"):
             self._ends = [
                 ui.number(label, min=0, max=9_999, precision=0).props("outlined dense")
                 for label in ("Year from", "Year to", "Pages from", "Pages to")
             ]
             self._words = ui.input("Subjects, with commas", value=", ".join(self._subjects)).props("outlined dense")
-        upload = ui.upload(
-            label="Or find covers like a picture",
-            auto_upload=True,
-            max_files=1,
-            max_file_size=LARGEST_PICTURE,
-            on_upload=self._uploaded,
-            on_rejected=lambda: ui.notify("It is too large, or no picture.", type="negative"),
-        )
-        upload.props('accept="image/jpeg,image/png,image/gif,image/webp" flat bordered').classes("upload slim")
-        upload.set_enabled(self._may)
-        name = f"getHtmlElement({upload.id}).querySelector('input')?.setAttribute('aria-label', 'A picture')"
-        ui.timer(0, lambda: ui.run_javascript(name), once=True)  # Quasar's own input has no name
+        picture_upload("Or find covers like a picture", self._pictured).set_enabled(self._may)
+        self._waiting = ui.linear_progress(show_value=False).classes("working")
+        self._waiting.props("indeterminate aria-label=Waiting").set_visibility(False)
+
+    def _guard(self, *buttons: ui.button) -> None:
+        if not self._may:
+            needs_role(Role.OPERATOR, *buttons)
 
     async def _typed(self) -> None:
         query = str(self._query.value or "").strip()
         ui.navigate.history.replace(f"{PATH}?{urlencode({'q': query, 'subjects': str(self._words.value or '')})}")
         await self._ask(query=query, over=str(self._over.value))
 
-    async def _uploaded(self, event: events.UploadEventArguments) -> None:
-        if event.file.size() <= LARGEST_PICTURE:
-            data = base64.b64encode(await event.file.read()).decode("ascii")
-            await self._ask(image=f"data:;base64,{data}")
+    async def _pictured(self, picture: str, _name: str) -> None:
+        await self._ask(image=picture)
 
     async def _like(self, key: str) -> None:
         await self._ask(like=key, over=str(self._over.value))
@@ -104,6 +96,7 @@ class _Books:
 
     async def _ask(self, **question: str) -> None:
         self._find.disable()
+        self._waiting.set_visibility(True)  # the first question loads the model
         try:
             with self._portal.act("Search books"):
                 answer = await blocking.run(acts.ask, self._portal.director, self._fields(question))
@@ -115,6 +108,7 @@ class _Books:
             self._show(answer)
         finally:
             self._find.set_enabled(self._may)
+            self._waiting.set_visibility(False)
 
     # -- the answer ------------------------------------------------------------------------------------------------
 
@@ -144,13 +138,12 @@ class _Books:
                 similar.props.update({"aria-label": f"Books like {hit['title']}"})
                 subjects = hit["subjects"][:_SHOWN_SUBJECTS]
                 chips = [button(one, "", partial(self._refine, one), "chip") for one in subjects]
-            for each in (similar, *chips):
-                each.set_enabled(self._may)
+            self._guard(similar, *chips)
 
     # -- the job ---------------------------------------------------------------------------------------------------
 
     async def _tick(self) -> None:
-        found = await self._portal.fresh.get("books job", TICK_S * 0.8, lambda: acts.job(self._portal.director))
+        found = await self._portal.fresh.get("books job", SHARED_S, lambda: acts.job(self._portal.director))
         if found != self._state or self._state is None:
             self._state = found
             self._job.clear()
@@ -162,14 +155,15 @@ class _Books:
             notice("No item of the production makes an index: add an IndexOperation, as production.py does.")
             return
         running = found.state == "running"
-        Pill(_PILLS.get(found.state, found.state))
+        if found.state != "never":
+            Pill(_PILLS.get(found.state, found.state))
         text("span", _sentence(found)).props("role=status")
         if running and found.total:
             bar = ui.linear_progress(found.done / found.total, show_value=False).classes("grow")
             bar.props.update({"aria-label": f"{found.stage}: {found.done} of {found.total}"})
         ui.element("div").classes("grow")
         act = button("Cancel", "stop", self._cancel) if running else button("Make the index", "play_arrow", self._start)
-        act.set_enabled(self._may)
+        self._guard(act)
         ui.link("Log", f"/log?{urlencode({'item': found.item})}")
 
     async def _start(self) -> None:

@@ -6,8 +6,8 @@ from nicegui import ui
 
 from inference.downloads import Download, State
 from irislite.actor import Role
-from irislite.web.portal.controls import button, notice, text, told
-from irislite.web.portal.layout import TICK_S, Portal
+from irislite.web.portal.controls import button, needs_role, notice, text, told
+from irislite.web.portal.layout import Portal
 from rooms import figures
 from rooms.errors import told_as_ours
 from rooms.models import acts
@@ -35,14 +35,15 @@ class Panel:
                 self._address.on("keydown.enter", self._start)
                 self._name = ui.input("Folder (optional)").props("outlined dense spellcheck=false")
                 made = button("Download", "download", self._start, "primary")
-                made.set_enabled(self._portal.may(Role.OPERATOR))
+                if not self._portal.may(Role.OPERATOR):
+                    needs_role(Role.OPERATOR, made)
             ui.label("Safetensors only, no remote code; every file is held against the hub's hash.").classes(
                 "small muted"
             )
             self._list = ui.element("div").classes("stack tight").props("aria-live=polite")
         self._over = sum(one.over for one in self._downloads.all())
         self._show()
-        ui.timer(TICK_S, self._tick, immediate=False)
+        self._portal.ticks.follow(self._tick)
 
     async def _start(self) -> None:
         address, name = str(self._address.value or "").strip(), str(self._name.value or "").strip()

@@ -1,7 +1,6 @@
 """What there is to decide by: the training at work, champion, candidate and previous side by side, and the acts."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from nicegui import ui
@@ -13,14 +12,13 @@ from irislite.web import blocking
 from irislite.web.portal.controls import button, confirmed, notice, text, told
 from irislite.web.portal.layout import Portal
 from irislite.web.portal.widgets import Grid, Moment
-from rooms import charts, figures
+from rooms import charts, figures, matrices
 from rooms.errors import told_as_ours
 from rooms.models import acts
 from tuning.overview import Overview, Standing, Training, overview
 
-LIVE_S = 2.0
+FRESH_S = 1.6  # how old may be what several pages are told: it is read from files
 _LOWER_IS_BETTER = frozenset({"loss", "ece", "brier", "mae", "rmse"})
-MOST_LABELS = 30  # of a confusion matrix that people can read
 _ROLES = {"champion": "Champion", "candidate": "Candidate", "previous": "Previous", "rolled back": "Rolled back"}
 _CURVES = {
     "loss": "training loss",
@@ -54,6 +52,7 @@ class Panel:
     def __init__(self, portal: Portal, model: str) -> None:
         self._portal, self._model = portal, model
         self._known: Overview | None = None
+        self._problem = ""
         self._at_work: _AtWork | None = None
 
     async def build(self) -> None:
@@ -63,22 +62,29 @@ class Panel:
         self._done = ui.element("div").classes("stack").props("aria-live=polite")
         self._body = ui.element("div").classes("stack")
         await self._look()
-        ui.timer(LIVE_S, self._look, immediate=False)
+        self._portal.ticks.follow(self._look)
 
     async def _look(self) -> None:
         try:
-            found = await self._portal.fresh.get(f"overview {self._model}", LIVE_S * 0.8, self._read)
+            found = await self._portal.fresh.get(f"overview {self._model}", FRESH_S, self._read)
         except IrisliteError as error:
-            self._body.clear()
-            with self._body:
-                notice(str(error), "bad")
+            self._fail(str(error))
             return
-        known, self._known = self._known, found
+        if found is self._known or self._body.is_deleted:  # nothing is new, or another tab was opened meanwhile
+            return
+        known, self._known, self._problem = self._known, found, ""
         self._follow(found.training)
         if known is None or _but_training(known) != _but_training(found):
             self._body.clear()
             with self._body:
                 self._show(found)
+
+    def _fail(self, problem: str) -> None:
+        if problem != self._problem and not self._body.is_deleted:
+            self._known, self._problem = None, problem
+            self._body.clear()
+            with self._body:
+                notice(problem, "bad")
 
     def _read(self) -> Overview:
         with told_as_ours():
@@ -188,7 +194,7 @@ def _but_training(found: Overview) -> tuple[Any, ...]:
 def _side_by_side(standings: Sequence[Standing]) -> None:
     """A column for each, the best of those judged on the same rows in bold; told in words too."""
     known = [name for name in _METRICS if any(name in one.metrics for one in standings)]
-    with _table("Metrics side by side", "records", "compare"):
+    with matrices.scrolled("Metrics side by side", "records", "compare"):
         text("caption", "Metrics side by side").classes("unseen")
         with ui.element("thead"), ui.element("tr"):
             text("th", "").props("scope=col")
@@ -231,15 +237,6 @@ def _best(standings: Sequence[Standing], name: str) -> int | None:
     return choose(known, key=lambda place: known[place])
 
 
-@contextmanager
-def _table(name: str, of_box: str, of_table: str) -> Iterator[None]:
-    """A table that scrolls by itself, by keyboard too."""
-    box = ui.element("div").classes(f"grid {of_box}")
-    box.props.update({"tabindex": "0", "role": "region", "aria-label": name})
-    with box, ui.element("table").classes(of_table):
-        yield
-
-
 def _metric(standing: Standing, name: str) -> str:
     value = standing.metrics.get(name)
     return "" if value is None else f"{value:.3f}"
@@ -255,27 +252,10 @@ def _confusion(standing: Standing) -> None:
     """Which label was taken for which: counts as text, shaded by the share of their row."""
     labels = standing.labels
     text("h3", f"What the {_ROLES[standing.role].lower()} takes for what")
-    if len(labels) > MOST_LABELS:
+    if len(labels) > matrices.MOST_LABELS:
         _note(f"{len(labels)} labels are too many to show: report.json in {standing.folder} has them.")
         return
-    with _table(f"Confusion matrix, {standing.role}", "", "confusion"):
-        caption = text("caption", "True label by row, predicted label by column. Darker: a larger share of the row.")
-        caption.classes("small muted")
-        with ui.element("thead"), ui.element("tr"):
-            text("th", "True \\ predicted").props("scope=col")
-            for label in labels:
-                text("th", label).props("scope=col")
-        with ui.element("tbody"):
-            for label, counts in zip(labels, standing.confusion, strict=False):
-                with ui.element("tr"):
-                    text("th", label).props("scope=row")
-                    for taken_for, count in zip(labels, counts, strict=False):
-                        _cell(label, taken_for, count, count / sum(counts) if sum(counts) else 0.0)
-
-
-def _cell(label: str, taken_for: str, count: int, share: float) -> None:
-    cell = text("td", f"{count:,}").classes("right" if label == taken_for else "wrong").style(f"--share: {share:.3f}")
-    cell.props["title"] = f"{label} taken for {taken_for}: {count:,}, {share:.0%}"
+    matrices.confusion(f"Confusion matrix, {standing.role}", labels, standing.confusion)
 
 
 class _Curve:

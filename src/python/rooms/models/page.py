@@ -16,7 +16,7 @@ from rooms.models import bringing, deciding, shelf, trying
 from rooms.models.shelf import Shelved
 
 PATH = "/models"
-FRESH_S = 3.0
+FRESH_S = 5.0  # how old the list may be: it reads the files of every model
 _SHOWN_FACTS = ("license", "language", "base_model", "datasets", "library_name", "tags")
 
 
@@ -32,6 +32,7 @@ async def page(portal: Portal, model: str = "", tab: str = "") -> None:
 class _All:
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
+        self._shown: list[Shelved] | None = None
 
     async def build(self) -> None:
         with head("Models"):
@@ -40,9 +41,13 @@ class _All:
             bringing.Panel(self._portal, self._show).build()
             self._list = ui.element("section").props('aria-label="Models that are here"')
         await self._show()
+        self._portal.ticks.follow(self._show)
 
     async def _show(self) -> None:
         found = await self._portal.fresh.get("models", FRESH_S, lambda: shelf.shelf(self._portal.director))
+        if found is self._shown:
+            return
+        self._shown = found
         total = sum(one.entry.size_bytes for one in found)
         self._said.text = f"{len(found)} in src/model, {figures.size(total)}"
         self._list.clear()
@@ -117,6 +122,8 @@ class _One:
             body = ui.element("div").classes("panel-body")
 
         async def show(name: str) -> None:
+            if name not in parts:  # no tab sends that
+                return
             body.clear()
             ui.navigate.history.replace(f"{PATH}?model={quote(self._model)}&tab={name}")
             with body:

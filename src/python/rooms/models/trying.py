@@ -1,26 +1,23 @@
 """Try a model with a text or a picture: by the item that runs it, or loaded for this one question."""
 
-import base64
 import json
-from pathlib import Path
 from typing import Any
 
-from nicegui import events, ui
+from nicegui import ui
 
 from inference.trial import TIMEOUT_S
 from irislite.actor import Role
 from irislite.errors import BadRequest, IrisliteError
 from irislite.web import blocking
 from irislite.web.bodyview import MEDIA_TYPES, shortened
-from irislite.web.portal.controls import button, notice, text, told
+from irislite.web.portal.controls import button, needs_role, notice, text
 from irislite.web.portal.layout import Portal
 from irislite.web.portal.widgets import Tree
 from rooms.models import acts
 from rooms.models.shelf import Shelved
+from rooms.pictures import picture_upload
 
-LARGEST_PICTURE = 4_000_000  # bytes
 LONGEST_TEXT = 20_000  # characters
-_SIGNS = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif", b"RIFF": "image/webp"}
 _PICTURES = ("image-", "object-", "depth-", "mask-", "zero-shot-image", "zero-shot-object", "keypoint-")
 _EXAMPLES = {"fill-mask": "George Washington lived in [MASK].", "text-generation": "Unfortunately, the outcome"}
 _MORE = {"text-generation": '{"max_new_tokens": 40}'}
@@ -58,34 +55,21 @@ class Panel:
         self._more.props("outlined dense spellcheck=false").classes("mono")
         with ui.element("div").classes("row-wrap"):
             self._button = button("Ask", "play_arrow", self._ask, "primary")
-            self._button.set_enabled(self._portal.may(Role.OPERATOR))
+            if not self._portal.may(Role.OPERATOR):
+                needs_role(Role.OPERATOR, self._button)
             self._waiting = ui.spinner(size="22px").props("aria-label=Waiting")
             self._waiting.set_visibility(False)
         self._answer = ui.element("section").classes("stack").props("aria-label=Answer aria-live=polite")
 
     def _ask_picture(self) -> None:
-        upload = ui.upload(
-            label=f"A picture, at most {LARGEST_PICTURE // 1_000_000} MB",
-            auto_upload=True,
-            max_files=1,
-            max_file_size=LARGEST_PICTURE,
-            on_upload=self._uploaded,
-            on_rejected=lambda: ui.notify("It is too large, or no picture.", type="negative"),
-        )
-        upload.props(f'accept="{",".join(sorted(MEDIA_TYPES))}" flat bordered').classes("upload")
+        picture_upload("A picture", self._take).set_enabled(self._portal.may(Role.OPERATOR))
         self._path = ui.input("Or its address, or a path in misc/", value="/irisdev/app/misc/000000039769.jpg")
         self._path.props("outlined dense spellcheck=false")
 
-    async def _uploaded(self, event: events.UploadEventArguments) -> None:
-        with told(), self._portal.act("Upload a picture to try", self._model.entry.name):
-            if event.file.size() > LARGEST_PICTURE:
-                raise BadRequest(f"The picture has more than {LARGEST_PICTURE:,} bytes: make it smaller.")
-            data = await event.file.read()
-            kind = next((kind for sign, kind in _SIGNS.items() if data.startswith(sign)), "")
-            if kind not in MEDIA_TYPES:
-                raise BadRequest("That is no PNG, JPEG, GIF or WebP picture: save it as one of these.")
-            self._picture = f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
-            self._path.value = f"(the upload {Path(event.file.name).name[:60]})"
+    async def _take(self, picture: str, name: str) -> None:
+        with self._portal.act("Upload a picture to try", self._model.entry.name):
+            self._picture = picture
+            self._path.value = f"(the upload {name})"
 
     def _fields(self) -> dict[str, Any]:
         """The request. Raises `BadRequest` for fields that are no JSON object."""
@@ -116,7 +100,7 @@ class Panel:
             with self._answer:
                 _show(answer)
         finally:
-            self._button.enable()
+            self._button.set_enabled(self._portal.may(Role.OPERATOR))
             self._waiting.set_visibility(False)
 
 

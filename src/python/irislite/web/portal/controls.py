@@ -1,10 +1,11 @@
 """The parts that every room is made of: headings, buttons, pills, notices, questions."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from nicegui import ui
+from nicegui import Client, ui
 from nicegui.elements.mixins.text_element import TextElement
 
 from irislite.actor import Role
@@ -20,6 +21,16 @@ STATE_ICONS = {
 }  # fmt: skip
 STATE_WORDS = {"error": "In error"}
 _NOTICE_ICONS = {"bad": "report", "warn": "warning", "note": "lightbulb", "": "info"}
+
+# Quasar's input, which comes and goes, has no name and lies in a button: here it is the one control, and has a name.
+_NAMED_INPUT = """({{ el }}) => {{
+    const name = () => el.querySelectorAll("input[type=file]").forEach(input => {{
+        Object.assign(input, {{ariaLabel: {name}, tabIndex: 0}});
+        for (const attribute of ["role", "tabindex"]) input.closest(".q-btn")?.removeAttribute(attribute);
+    }});
+    new MutationObserver(name).observe(el, {{childList: true, subtree: true}});
+    name();
+}}"""
 
 
 def text(tag: str, content: str) -> TextElement:
@@ -38,6 +49,20 @@ def icon_button(name: str, icon: str, on_click: Callable[..., Any] | None = None
     made = ui.button(on_click=on_click, icon=icon, color=None).props("flat").classes("act quiet")
     made.props.update({"aria-label": name, "title": name})
     return made
+
+
+def upload(label: str, accept: str, largest_bytes: int, on_upload: Callable[..., Any], rejected: str) -> ui.upload:
+    """A place to drop one file at, or to choose it; `rejected` is what is told of one that the browser refuses."""
+    made = ui.upload(
+        label=label,
+        auto_upload=True,
+        max_files=1,
+        max_file_size=largest_bytes,
+        on_upload=on_upload,
+        on_rejected=lambda: ui.notify(rejected, type="negative"),
+    )
+    made.on("vnodeMounted", js_handler=_NAMED_INPUT.format(name=json.dumps(label)))
+    return made.props(f'accept="{accept}" flat bordered').classes("upload")
 
 
 def needs_role(role: Role, *buttons: ui.button) -> None:
@@ -103,14 +128,22 @@ def copyable(content: str) -> ui.element:
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Whatever the runtime refuses in the block is told in full, until the reader closes it."""
-    page = ui.context.client  # what was pressed may be gone when it is known
+def told() -> Iterator[Client]:
+    """Whatever the runtime refuses in the block is told in full, until the reader closes it.
+
+    Yields the page, to tell there what came of it: what was pressed may be gone when it is known.
+    """
+    page = ui.context.client
     try:
-        yield
+        yield page
     except IrisliteError as error:
-        with page:
-            ui.notify(str(error), type="negative", position="top", multi_line=True, timeout=0, close_button="Close")
+        tell_failure(page, str(error))
+
+
+def tell_failure(page: Client, sentence: str) -> None:
+    """Say on the page what failed, until the reader closes it."""
+    with page:
+        ui.notify(sentence, type="negative", position="top", multi_line=True, timeout=0, close_button="Close")
 
 
 async def confirmed(question: str, explanation: str, action: str, kind: str = "primary") -> bool:

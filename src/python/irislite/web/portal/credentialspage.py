@@ -48,9 +48,10 @@ class _Credentials:
         ]
 
     async def _do(self, action: str, name: str, change: Callable[[], Any], done: str) -> None:
-        with told(), self._portal.act(action, name, Role.ADMINISTRATOR):
+        with told() as page, self._portal.act(action, name, Role.ADMINISTRATOR):
             await blocking.run(change)
-            ui.notify(done, type="positive", position="top")
+            with page:
+                ui.notify(done, type="positive", position="top")
         self._table.show(rows=self._rows())
 
     async def _ask(self, name: str = "") -> None:

@@ -80,10 +80,11 @@ class ItemActions:
 
     async def _do(self, name: str, action: Callable[..., Any], *args: Any, role: Role = Role.OPERATOR) -> bool:
         done = False
-        with told(), self._portal.act(f"{name} an item", self._view.name, role):
+        with told() as page, self._portal.act(f"{name} an item", self._view.name, role):
             await blocking.run(action, self._view.name, *args)
             done = True
-            ui.notify(f"{self._view.name}: {name.lower()} done.", type="positive", position="top")
+            with page:
+                ui.notify(f"{self._view.name}: {name.lower()} done.", type="positive", position="top")
         await self._changed()
         return done
 
@@ -92,11 +93,12 @@ class ItemActions:
         name, effect = self._view.name, _PURGE_EFFECT.format(count=self._view.queue_count)
         if not await confirmed(f"Purge the queue of {name}?", effect, "Abort all", "danger"):
             return
-        with told(), self._portal.act("Purge a queue", name) as deed:
+        with told() as page, self._portal.act("Purge a queue", name) as deed:
             by = self._portal.access.actor().name
             count = await blocking.run(self._portal.director.abort_queue, name, by)
             deed.tell(f"{count} messages")
-            ui.notify(f"{name}: {count:,} messages were aborted.", type="positive", position="top")
+            with page:
+                ui.notify(f"{name}: {count:,} messages were aborted.", type="positive", position="top")
         await self._changed()
 
     async def _copy(self) -> None:

@@ -5,7 +5,7 @@ import difflib
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from nicegui import ui
+from nicegui import Client, ui
 from nicegui.elements.mixins.value_element import ValueElement
 
 from irislite.actor import Role
@@ -14,7 +14,7 @@ from irislite.errors import Forbidden, IrisliteError
 from irislite.masking import masked_setting
 from irislite.views import SettingView
 from irislite.web import blocking
-from irislite.web.portal.controls import answered, button, facts, needs_role, notice, text
+from irislite.web.portal.controls import answered, button, facts, needs_role, notice, tell_failure, text
 from irislite.web.portal.layout import Portal
 
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
@@ -60,10 +60,10 @@ class SettingsForm:
         _where(views)
         self._problem = ui.element("div")
         with ui.element("div").classes("apply-bar row-wrap"):
-            apply = button("Apply…", "check", self._apply, "primary")
+            self._apply_button = button("Apply…", "check", self._apply, "primary")
             button("Undo", "undo", self._reload, "quiet")
             if not self._portal.may(Role.OPERATOR):
-                needs_role(Role.OPERATOR, apply)
+                needs_role(Role.OPERATOR, self._apply_button)
                 text("span", "To be read: changing settings needs the role operator.").classes("small muted")
 
     def _setting(self, view: SettingView) -> None:
@@ -92,22 +92,33 @@ class SettingsForm:
             return
         if not await self._confirmed(changes, size):
             return
+        page = ui.context.client  # the form may be gone when it is done
         self._problem.clear()
+        self._apply_button.props(add="loading")
         try:
             with self._portal.act("Change settings", self._name) as deed:
                 done = await blocking.run(self._portal.director.apply_settings, self._name, changes, size)
                 deed.tell("; ".join(done))
         except Forbidden as error:
-            with self._problem:
-                notice(str(error), "bad")
+            self._fail(page, str(error))
         except IrisliteError as error:
-            with self._problem:
-                notice(f"The settings are kept, but: {error}", "bad")
+            self._fail(page, f"The settings are kept, but: {error}")
         else:
-            ui.notify(f"Applied to {self._name}: {'; '.join(done)}.", type="positive", position="top", multi_line=True)
-            await self._reload()
+            words = f"Applied to {self._name}: {'; '.join(done)}."
+            with page:
+                ui.notify(words, type="positive", position="top", multi_line=True)
+            if not self._problem.is_deleted:
+                await self._reload()
         finally:
+            self._apply_button.props(remove="loading")
             self._portal.fresh.forget()
+
+    def _fail(self, page: Client, sentence: str) -> None:
+        if self._problem.is_deleted:
+            tell_failure(page, sentence)
+            return
+        with self._problem:
+            notice(sentence, "bad")
 
     async def _confirmed(self, changes: dict[Key, str | None], size: int) -> bool:
         with ui.dialog() as dialog, ui.card().classes("ask"):

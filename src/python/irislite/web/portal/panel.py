@@ -16,7 +16,7 @@ from irislite.web.portal.controls import STATE_ICONS, Pill, button, facts, icon_
 from irislite.web.portal.itemactions import ItemActions
 from irislite.web.portal.itemsettings import SettingsForm
 from irislite.web.portal.layout import Portal
-from irislite.web.portal.rows import claimed, class_names, log_row, message_rows
+from irislite.web.portal.rows import claimed, class_names, job_state, log_row, message_rows
 from irislite.web.portal.widgets import LogLines, MessageRows, Rows, Table, zoned
 
 MOST_ROWS = 30
@@ -24,7 +24,6 @@ _TABS = ("Settings", "Queue", "Log", "Messages", "Jobs", "Actions")
 _QUEUE = [("id", "Message", "number"), ("since", "Waits since", "when"), ("state", "State", ""),
           ("source", "Sent by", "who"), ("class_name", "Body", "class")]  # fmt: skip
 _JOBS = [("id", "Job", "number"), ("state", "State", ""), ("message", "Works on", "number"), ("since", "For", "number")]
-_JOB_WORDS = {"running": "Waits for work", "error": "In error"}
 Task = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -56,6 +55,8 @@ class ItemPanel:
                     with ui.element("div").classes("row-wrap"):
                         self._pill = Pill(self._view.state)
                         text("span", self._view.class_name).classes("small muted")
+                        if self._view.category:
+                            text("span", self._view.category).classes("tag")
                 icon_button("Close (Escape)", "close", self._close)
             self._tabs = ui.tabs(on_change=lambda event: self._open(str(event.value)))
             self._tabs.props("dense align=left no-caps outside-arrows mobile-arrows")
@@ -187,13 +188,14 @@ class ItemPanel:
     # -- what is done to the queue -----------------------------------------------------------------
 
     async def _abort_one(self, _action: str, message_id: Any) -> None:
-        with told(), self._portal.act("Abort a message", self._view.name) as deed:
+        with told() as page, self._portal.act("Abort a message", self._view.name) as deed:
             (outcome,) = await blocking.run(
                 self._portal.director.messages.abort, [int(message_id)], self._portal.access.actor().name
             )
             deed.tell(f"Message {outcome.id}: {'aborted' if outcome.done else outcome.reason}")
             words = f"Message {outcome.id} was aborted." if outcome.done else outcome.reason
-            ui.notify(words, type="positive" if outcome.done else "warning", position="top")
+            with page:
+                ui.notify(words, type="positive" if outcome.done else "warning", position="top")
         await self._changed()
 
     async def _abort_queue(self) -> None:
@@ -202,10 +204,8 @@ class ItemPanel:
 
 def _job_row(job: JobView) -> dict[str, Any]:
     works = job.message_id and job.state == "running"
-    icon = STATE_ICONS["delivered"] if works else STATE_ICONS.get(job.state, "help")
-    word = "Works" if works else _JOB_WORDS.get(job.state, job.state.capitalize())
     link = {"href": f"/trace?session={job.session_id}&message={job.message_id}", "text": str(job.message_id)}
     return {
-        "id": job.job, "state": {"state": "delivered" if works else job.state, "icon": icon, "text": word},
+        "id": job.job, "state": job_state(job),
         "message": link if works else "", "since": f"{max(0.0, time.time() - job.since):.0f} s" if works else "",
     }  # fmt: skip

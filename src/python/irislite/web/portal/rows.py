@@ -8,8 +8,10 @@ from irislite.eventlog import LogEntry
 from irislite.header import Header, MessageType, Status
 from irislite.loggroups import LogGroup
 from irislite.search import Found
+from irislite.views import ItemState, JobView
 from irislite.visualtrace import UNFINISHED
 from irislite.web.bodyview import cut as cut
+from irislite.web.portal.controls import STATE_ICONS, STATE_WORDS
 from irislite.web.portal.layout import Portal
 from irislite.web.portal.widgets import Rows, zoned
 from irislite.web.words import duration
@@ -55,6 +57,15 @@ def found_rows(portal: Portal, found: Iterable[Found]) -> Rows:
     return [
         _message_row(one.header, one.class_name, one.header.id in at_work) | {"preview": one.preview} for one in found
     ]
+
+
+def job_state(job: JobView) -> dict[str, str]:
+    """What a pool member does now, as a table's cell."""
+    if job.state == ItemState.RUNNING:
+        state, word = ("delivered", "Works") if job.message_id else ("running", "Waits for work")
+    else:
+        state, word = job.state, STATE_WORDS.get(job.state, job.state.capitalize())
+    return {"state": state, "icon": STATE_ICONS.get(state, "help"), "text": word}
 
 
 def _message_row(header: Header, class_name: str, at_work: bool) -> dict[str, Any]:

@@ -58,6 +58,11 @@ def _changed(before: Snapshot, columns: tuple[dict[str, Any], ...], cards: dict[
     return json.dumps([card for name, card in cards.items() if card != before.cards[name]])
 
 
+def _names(category: str) -> tuple[str, ...]:
+    """An item may be of several categories, with commas."""
+    return tuple(name for part in category.split(",") if (name := part.strip()))
+
+
 def _places(columns: tuple[dict[str, Any], ...]) -> list[tuple[str, list[str]]]:
     return [(column["title"], [card["name"] for card in column["items"]]) for column in columns]
 
@@ -65,7 +70,7 @@ def _places(columns: tuple[dict[str, Any], ...]) -> list[tuple[str, list[str]]]:
 def _card(item: ItemView, stopped: bool) -> Card:
     reason = item.comment if stopped and item.state is ItemState.STOPPED else item.reason or item.comment
     return {
-        "name": item.name, "class_name": item.class_name, "state": str(item.state),
+        "name": item.name, "class_name": item.class_name, "categories": _names(item.category), "state": str(item.state),
         "label": STATE_WORDS.get(item.state, item.state.capitalize()), "reason": reason, "queue": item.queue_count,
         "busy": item.in_progress, "pool": item.pool_size, "processed": item.processed, "last": item.last_activity,
         "recent": item.throughput if any(item.throughput) else (),

@@ -14,7 +14,7 @@ from irislite.sql.catalog import qualified
 from irislite.sql.desk import Desk, Preview, Stop
 from irislite.sql.load import TYPES, LoadReport
 from irislite.web import blocking
-from irislite.web.portal.controls import button, notice, text, told
+from irislite.web.portal.controls import answered, button, notice, text, told, upload
 from irislite.web.portal.layout import Portal
 from irislite.web.portal.widgets import Grid
 from irislite.web.sqltwin import needed_to_load, plain
@@ -31,11 +31,10 @@ async def ask(portal: Portal, done: Callable[[], Awaitable[None]]) -> None:
         form = _Import(portal, dialog)
         form.build()
     try:
-        if await dialog:
+        if await answered(dialog):
             await done()
     finally:
         form.forget()
-        dialog.delete()
 
 
 class _Import:
@@ -54,15 +53,8 @@ class _Import:
             f"A CSV file with a header row, or a Parquet file, of at most {LARGEST_FILE // 1_000_000} MB. Larger ones: "
             "irislite load TABLE FILE."
         ).classes("small muted")
-        upload = ui.upload(
-            label="CSV or Parquet file",
-            auto_upload=True,
-            max_files=1,
-            max_file_size=LARGEST_FILE,
-            on_upload=self._uploaded,
-            on_rejected=lambda: ui.notify("It is too large, or neither .csv nor .parquet.", type="negative"),
-        )
-        upload.props('accept=".csv,.parquet" flat bordered').classes("upload")
+        rejected = "It is too large, or neither .csv nor .parquet."
+        upload("CSV or Parquet file", ".csv,.parquet", LARGEST_FILE, self._uploaded, rejected)
         self._body = ui.element("div").classes("stack")
         with ui.element("div").classes("ask-buttons"):
             button("Close", on_click=self._close)

@@ -16,7 +16,7 @@ from irislite.web import health
 from irislite.web.portal import auditpage, credentialspage, upkeep, userspage
 from irislite.web.portal.controls import facts, notice, text, told
 from irislite.web.portal.layout import TICK_S, Portal, frame, head
-from irislite.web.portal.rows import log_row
+from irislite.web.portal.rows import job_state, log_row
 from irislite.web.portal.widgets import LogLines, Rows, Table
 
 PATH = "/system"
@@ -32,7 +32,6 @@ _QUEUES = [
     ("item", "Item", "who"), ("waiting", "Waiting", "number"), ("busy", "In work", "number"),
     ("oldest", "Oldest", "when"),
 ]  # fmt: skip
-_JOB_STATES = {"waiting": "schedule", "working": "pending"}
 
 Task = Callable[[], Awaitable[None]]
 
@@ -134,12 +133,10 @@ class _System:
         jobs, queues = [], []
         for item in director.items():
             for job in director.jobs(item.name) if item.state is not ItemState.DISABLED else []:
-                state = {"state": "delivered" if job.message_id else "completed", "text": job.state,
-                         "icon": _JOB_STATES.get(job.state, "radio_button_unchecked")}  # fmt: skip
                 trace = f"/trace?session={job.session_id}&message={job.message_id}"
                 link = {"href": trace, "text": str(job.message_id)}
                 jobs.append({
-                    "id": f"{item.name} {job.job}", "item": item.name, "job": job.job, "state": state,
+                    "id": f"{item.name} {job.job}", "item": item.name, "job": job.job, "state": job_state(job),
                     "message": link if job.message_id else "", "since": _moment(job.since) if job.since else "",
                 })  # fmt: skip
             first = director.waiting(item.name, 1) if item.queue_count or item.in_progress else []

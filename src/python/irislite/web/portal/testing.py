@@ -54,6 +54,7 @@ class _Test:
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
         self._watched = 0  # the id of the request whose answer is shown
+        self._about = ("", "")  # item and state that the form tells of
         self._base = str(ui.context.client.request.base_url).rstrip("/")
 
     async def build(self, item: str, classname: str) -> None:
@@ -76,6 +77,7 @@ class _Test:
         with self._result:
             ui.label("The answer appears here.").classes("panel empty muted")
         await self._choose_item(first, classname)
+        self._portal.ticks.follow(self._tick)
 
     # -- the request ---------------------------------------------------------------------------------
 
@@ -103,11 +105,23 @@ class _Test:
         view, classes = await asyncio.gather(
             asyncio.to_thread(director.item, name), asyncio.to_thread(director.request_classes, name)
         )
-        self._about_item.clear()
-        with self._about_item:
-            _about(view)
+        self._tell_about(view)
         self._form.offer(classes, classname)
         ui.navigate.history.replace(f"{PATH}?{urlencode({'item': name})}")
+
+    async def _tick(self) -> None:
+        view = next((view for view in await self._portal.items() if view.name == self._item.value), None)
+        if view is not None and (view.name, view.state) != self._about:
+            self._tell_about(view)
+
+    def _tell_about(self, view: ItemView) -> None:
+        """A word about the item, if it will not answer now."""
+        self._about = (view.name, view.state)
+        self._about_item.clear()
+        if view.state is not ItemState.RUNNING:
+            with self._about_item, ui.element("div").classes("row-wrap small"):
+                Pill(view.state)
+                text("span", view.reason or view.comment).classes("muted")
 
     def _show_command(self, program: str, command: Callable[[str, str, str, str, str], str]) -> None:
         user = self._portal.access.actor().name
@@ -243,14 +257,6 @@ def _answer(progress: _Progress) -> None:
         notice("It was handled and answered nothing.")
     elif not progress.failure:
         notice(f"The message is {progress.status.name.title()}: see its trace.", "warn")
-
-
-def _about(view: ItemView) -> None:
-    """A word about the item, if it will not answer now."""
-    if view.state is not ItemState.RUNNING:
-        with ui.element("div").classes("row-wrap small"):
-            Pill(view.state)
-            text("span", view.reason or view.comment).classes("muted")
 
 
 def _trace_link(header: Header) -> None:

@@ -55,14 +55,15 @@ class _People:
             rows.append({
                 "id": user.name, "name": f"{user.name} (owner)" if user.is_owner else user.name, "role": user.role.word,
                 "state": dict(zip(("state", "icon", "text"), state, strict=True)),
-                "sessions": str(self._portal.access.sessions.count(user.name)),
+                "sessions": str(self._portal.access.sessions.count(user.name)), "fixed": user.is_owner,
             })  # fmt: skip
         return rows
 
     async def _do(self, action: str, name: str, change: Callable[[], Any], done: str) -> None:
-        with told(), self._portal.act(action, name, Role.ADMINISTRATOR):
+        with told() as page, self._portal.act(action, name, Role.ADMINISTRATOR):
             await blocking.run(change)
-            ui.notify(done, type="positive", position="top")
+            with page:
+                ui.notify(done, type="positive", position="top")
         self._table.show(rows=self._rows())
 
     async def _add(self) -> None:

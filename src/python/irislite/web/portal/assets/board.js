@@ -74,7 +74,7 @@ const Card = {
   },
   methods: {
     broken(name) {
-      return name.split(/(?<=[.])/);
+      return name.split(/(?<=[.])|(?<=[a-z0-9])(?=[A-Z])/);
     },
   },
 };
@@ -88,6 +88,10 @@ export default {
           <input ref="search" v-model="wanted" type="search" placeholder="Filter items  ( / )" aria-label="Filter items" aria-keyshortcuts="/"
                  @keydown.esc.stop="wanted = ''; $event.target.blur()">
         </label>
+        <select v-if="categories.length" v-model="category" class="choice" aria-label="Category">
+          <option value="">All categories</option>
+          <option v-for="name in categories" :key="name" :value="name">{{ name }}</option>
+        </select>
         <div class="legend" role="group" aria-label="Items by state">
           <button v-for="state in states" :key="state.name" type="button" :disabled="!state.count"
                   :class="['is-' + state.name, { none: !state.count }]" :aria-pressed="only === state.name"
@@ -95,7 +99,7 @@ export default {
             <i class="material-icons" aria-hidden="true">{{ state.icon }}</i> {{ state.count }} {{ state.word }}
           </button>
         </div>
-        <span v-if="wanted || only" class="muted small" role="status">{{ shown }} of {{ total }} shown</span>
+        <span v-if="narrowed" class="muted small" role="status">{{ shown }} of {{ total }} shown</span>
       </div>
       <div ref="board" :class="['board', { dense: total > ${MANY}, wired: lines.length }]" @keydown="walk">
         <svg class="links" aria-hidden="true" :width="size[0]" :height="size[1]">
@@ -108,7 +112,7 @@ export default {
         <section v-for="column in visible" :key="column.title" :aria-label="column.title"
                  :class="['board-column', { bare: !column.items.length }]" :style="{ flexGrow: share(column) }">
           <h2>{{ column.title }} <span class="count">{{ column.items.length }}</span></h2>
-          <p v-if="!column.items.length" class="muted">{{ wanted || only ? "None that fit." : "None." }}</p>
+          <p v-if="!column.items.length" class="muted">{{ narrowed ? "None that fit." : "None." }}</p>
           <Card v-for="item in column.items.slice(0, first)" :key="item.name" :item="item" :age="age_of(item.last)"
                 :selected="item.name === picked" :hot="item.name === hot" :linked="is_linked(item.name)"
                 :targets="targets[item.name] || []" @click="$emit('pick', item.name)" @mouseenter="hot = item.name"
@@ -120,7 +124,7 @@ export default {
   data() {
     // Ages count from the server's clock: the two machines may disagree about the time.
     const offset = this.now - Date.now() / 1000;
-    return { cards: {}, ties: this.links, picked: this.selected, first: FIRST, wanted: "", only: "", hot: "", lines: [], size: [0, 0], offset, clock: this.now };
+    return { cards: {}, ties: this.links, picked: this.selected, first: FIRST, wanted: "", only: "", category: "", hot: "", lines: [], size: [0, 0], offset, clock: this.now };
   },
   created() {
     this.take(this.columns);
@@ -167,10 +171,17 @@ export default {
         return { name, icon, word, count: this.all.filter((item) => item.state === name).length };
       });
     },
+    categories() {
+      return [...new Set(this.all.flatMap((item) => item.categories))].sort((one, other) => one.localeCompare(other));
+    },
+    narrowed() {
+      return !!(this.wanted || this.only || this.category);
+    },
     visible() {
       const words = this.wanted.toLowerCase().split(/\s+/).filter(Boolean);
       const fits = (item) =>
         (!this.only || item.state === this.only) &&
+        (!this.category || item.categories.includes(this.category)) &&
         words.every((word) => (item.name + " " + item.class_name + " " + item.label).toLowerCase().includes(word));
       return this.columns.map((column) => {
         return { title: column.title, items: column.items.map((item) => this.cards[item.name] || item).filter(fits) };

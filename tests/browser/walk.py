@@ -1,0 +1,65 @@
+"""A walk through a room: its page, those that it links to, their tabs, and the event of every handler on them."""
+
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.sync_api import Page
+
+QUIET_MS = 150
+LINKS = "[...document.querySelectorAll('main a[href]')].map(link => link.getAttribute('href'))"
+# Sends the event of every listener of every element, as the page's script does, with arguments that could be right.
+PRESS_ALL = """() => {
+  const guesses = {
+    "click": [{}], "keydown.enter": [{}], "submit": [{}], "pick": ["Sentiment"],
+    "update:model-value": ["1"], "update:modelValue": ["1"],
+  };
+  for (const [id, element] of Object.entries(mounted_app.elements)) {
+    for (const event of element.events || []) {
+      const args = event.type === "act" && element.props?.actions
+        ? element.props.actions.map(action => [[action.name, element.props.rows?.[0]?.id ?? 1]])
+        : [guesses[event.type] || [{}]];
+      for (const each of args)
+        window.socket.emit("event", {id: Number(id), client_id: window.clientId, listener_id: event.listener_id,
+                                     args: each.map(value => JSON.stringify(value))});
+    }
+  }
+}"""
+
+# Until nothing is added or taken away any more.
+SETTLED = """quiet_ms => new Promise(resolve => {
+  let timer = setTimeout(resolve, quiet_ms);
+  const again = () => { clearTimeout(timer); timer = setTimeout(resolve, quiet_ms); };
+  new MutationObserver(again).observe(document.body, {subtree: true, childList: true});
+})"""
+
+
+def walk(page: Page, path: str) -> Iterator[str]:
+    """Open a room, and one page of each sort that it links to, with each of their tabs; yields where it is now."""
+    waiting, seen = [path], {_sort(path)}
+    while waiting:
+        address = waiting.pop(0)
+        page.goto(address)
+        page.wait_for_function("window.did_handshake")
+        page.evaluate(SETTLED, QUIET_MS)
+        for link in page.evaluate(LINKS):
+            if link.startswith(f"{path}?") and _sort(link) not in seen:
+                seen.add(_sort(link))
+                waiting.append(link)
+        yield address
+        for tab in page.get_by_role("tab").all():
+            name = tab.inner_text()
+            tab.evaluate("tab => tab.click()")  # whatever lies above it
+            page.evaluate(SETTLED, QUIET_MS)
+            yield f"{address} {name}"
+
+
+def press_everything(page: Page) -> None:
+    """Send the event of every handler; twice, because what opens, as a question, has handlers of its own."""
+    for _ in range(2):
+        page.evaluate(PRESS_ALL)
+        page.wait_for_timeout(120)
+
+
+def _sort(address: str) -> frozenset[str]:
+    """Pages with the same names in their query show the same of something else."""
+    return frozenset(parse_qs(urlsplit(address).query))
