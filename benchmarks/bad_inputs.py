@@ -170,7 +170,7 @@ def ask_production(root: Path, requests: list[bad_requests.Request], report: Rep
     import msg
     from irislite.errors import RequestFailed
     from irislite.testing import running
-    from settings import format_lines
+    from settinglines import format_lines
 
     production = Production("Bad.Inputs")
     for task, (model, settings, _) in bad_requests.GOOD.items():

@@ -136,14 +136,14 @@ def main() -> None:
     """Ask a tiny model of each row's architecture, and write the pages."""
     sys.path[:0] = [str(ROOT / "src" / "python"), str(ROOT / "tests")]
     import bad_requests
-    import settings
+    import settinglines
     import tiny_models
     from inference import pipeline, tasks
 
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         for row in rows():
-            options = settings.parse_lines(row.settings)
+            options = settinglines.parse_lines(row.settings)
             task = options.pop("task")
             options.pop("model_url", None), options.pop("name")
             kind = bad_requests.GOOD[tasks.lookup(task).name][0]

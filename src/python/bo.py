@@ -34,7 +34,7 @@ from inference import effort, streaming
 from inference.answer import Answer
 from inference.hosted.hosting import Hosting
 from inference.hosted.rules import ALLOWED_HOSTS, ROUTER
-from settings import typed
+from settinglines import typed
 
 # torch's threads spin at their barriers unless told otherwise, before it is loaded; a second busy process on the same
 # cores then slows a training many times.

@@ -9,7 +9,7 @@ import bo
 import bp
 import bs
 from paths import model_root
-from settings import format_lines
+from settinglines import format_lines
 
 BUNDLED_MODEL = "all-MiniLM-L6-v2"  # comes with the installation, so that everything works without a hub
 # How many messages a model's item has in hand; what waits at the same time runs as one batch. On irislite the

@@ -12,7 +12,7 @@ import bp
 import bs
 from application import hosts
 from irislite.testing import running
-from settings import format_lines
+from settinglines import format_lines
 
 REDIS = {"redis_url": os.environ["SENTIMENT_REDIS_URL"], "prefix": os.environ.get("PREFIX", "evergreen:sentiment")}
 TAKEN = {"source": "stream", "batch_size": "20", "max_age_s": "0.1", "claim_idle_s": "2"}

@@ -3,7 +3,7 @@
 from iop import Production
 
 import bo
-from settings import format_lines
+from settinglines import format_lines
 
 BOTH = {"path": "/irisdev/app/src/books", "model": "shapes-clip"}
 books = Production("Books.Production")

@@ -4,7 +4,7 @@ from iop import Production
 
 import bo
 import bp
-from settings import format_lines
+from settinglines import format_lines
 
 experiments = Production("Experiments.Production")
 experiments.process("Experiments", bp.ExperimentProcess, settings={"Experiments": "Steps"})

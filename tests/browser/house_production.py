@@ -4,7 +4,7 @@ from iop import Production
 
 import bo
 import production
-from settings import format_lines
+from settinglines import format_lines
 
 house = Production("House.Production")
 house.operation(

@@ -20,7 +20,7 @@ from iop.runtime import director
 
 import msg
 from api.errors import BadRequest, ItemFailed, NoAnswerInTime, NotAvailable, NotFound
-from settings import parse_lines
+from settinglines import parse_lines
 
 DOOR = "Application API"
 """The service through which an application's messages enter the production."""

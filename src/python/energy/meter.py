@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import settings
+import settinglines
 from energy import board, grid, processor, rapl
 from energy.ledger import Counts, Entry, Ledger, keep_read
 
@@ -215,7 +215,7 @@ class Measurement:
 
 def turned_on(energy: object) -> bool:
     """The setting `energy`."""
-    typed = settings.typed(energy if energy != "" else True)
+    typed = settinglines.typed(energy if energy != "" else True)
     if not isinstance(typed, bool):
         raise grid.SettingRefused(f"energy is {str(energy)[:40]!r}. Write true or false.")
     return typed

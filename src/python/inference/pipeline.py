@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import settings
+import settinglines
 from inference import effort, fitting, inputs, library, outcome, placement, streaming, tasks
 from inference.answer import Answer, Log
 from inference.backends import choice, early
@@ -63,7 +63,7 @@ def open(
     happens, `warn` (default: `log`) what an operator should see. Raises `TaskUnknown`, `OptionUnknown`,
     `ModelNotFound`, `ModelBroken`, `TaskMismatch` or `DownloadFailed`.
     """
-    typed = {key: settings.typed(value) for key, value in (options or {}).items()}
+    typed = {key: settinglines.typed(value) for key, value in (options or {}).items()}
     name, task = (name or "").strip(), (task or "").strip()
     kept = early.find(root(path), name, task, typed)
     if kept is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from search.errors import BadRequest
-from settings import typed
+from settinglines import typed
 
 LOCAL_SPARK = "local[*]"
 _NO_SPARK = ("", "none")

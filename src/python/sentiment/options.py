@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import paths
 from sentiment.errors import BadSetting
-from settings import typed
+from settinglines import typed
 
 SOURCES = ("file", "stream", "http")
 DUPLICATES = ("post", "text", "none")

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 
-import settings
+import settinglines
 from tuning.errors import BadRequest
 
 # Names that earlier releases of transformers took and 5.x calls otherwise; the value stays what it is.
@@ -129,7 +129,7 @@ def translate(fields: Mapping[str, object], own_names: Iterable[str] = ()) -> tu
 def _renamed(name: str, value: object) -> tuple[str, object]:
     if name in RESHAPED:
         new, reshape = RESHAPED[name]
-        return new, reshape(settings.typed(value))
+        return new, reshape(settinglines.typed(value))
     return RENAMED.get(name, name), value
 
 
@@ -152,7 +152,7 @@ def _fitted(name: str, value: object, hint: object, choices: list[str] | None) -
         return value and str(value).strip()
     if isinstance(value, str) and kinds <= {str, types.NoneType}:
         return value
-    value = settings.typed(value)
+    value = settinglines.typed(value)
     number = value if isinstance(value, int | float) and math.isfinite(value) else None
     if value is None or (isinstance(value, bool) and bool in kinds):
         return value

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import settings
+import settinglines
 from tuning.errors import BadRequest, CandidateChanged, NotBetter
 
 DEFAULT_METRIC = "accuracy"
@@ -39,7 +39,7 @@ def parse(fields: Mapping[str, object]) -> Conditions:
                 f"An OverrideRequest has no field {name!r}. "
                 + (f"Did you mean {near[0]}?" if near else f"It takes {', '.join(_FIELDS)}.")
             )
-    minimum = settings.typed(given.get("min_improvement", 0.0 if "metric" in given else None))
+    minimum = settinglines.typed(given.get("min_improvement", 0.0 if "metric" in given else None))
     if minimum is not None and (isinstance(minimum, bool) or not isinstance(minimum, int | float)):
         raise BadRequest(f"min_improvement cannot be {minimum!r}. Give a number such as 0.01, or leave it out.")
     if minimum is not None and not math.isfinite(minimum):

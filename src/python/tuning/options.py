@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import settings
+import settinglines
 from tuning.errors import BadRequest
 
 METHODS = ("full", "lora", "head")
@@ -45,7 +45,7 @@ class Options:
 
 def parse(fields: Mapping[str, object]) -> Options:
     """The options that `fields` mean; values may be text. Raises `BadRequest`."""
-    given = {name: settings.typed(fields[name]) for name in FIELDS if fields.get(name) is not None}
+    given = {name: settinglines.typed(fields[name]) for name in FIELDS if fields.get(name) is not None}
     options = Options(
         method=_choice("method", given.get("method", "full"), METHODS),
         task=_choice("task", given.get("task", TASKS[0]), TASKS),

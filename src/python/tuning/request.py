@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import paths
-import settings
+import settinglines
 from tuning import arguments, files, options
 from tuning.errors import BadRequest
 
@@ -101,7 +101,7 @@ def parse(fields: Mapping[str, object], model_root: Path) -> Request:
 
 def whole_number(name: str, value: object, at_least: int) -> int:
     """The whole number that `value`, a number or its text, means; `BadRequest` if it is none."""
-    number = settings.typed(value)
+    number = settinglines.typed(value)
     if isinstance(number, int | float) and not isinstance(number, bool) and number >= at_least and number % 1 == 0:
         return int(number)
     raise BadRequest(f"{name} cannot be {value!r}. Give a whole number of at least {at_least}.")
@@ -195,7 +195,7 @@ def _limit(value: object) -> int | None:
 
 
 def _share(value: object) -> float:
-    share = settings.typed(value)
+    share = settinglines.typed(value)
     if isinstance(share, int | float) and not isinstance(share, bool) and 0 < share < 1:
         return float(share)
     raise BadRequest(

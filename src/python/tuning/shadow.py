@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypedDict
 
-import settings
+import settinglines
 from tuning import places
 from tuning.answers import Engine, agrees, said
 from tuning.errors import BadRequest, NoCandidate
@@ -200,7 +200,7 @@ def report(root: Path, name: str) -> ShadowReport:
 
 
 def _share(value: object) -> float:
-    number = settings.typed(value) if value not in ("", None) else 0
+    number = settinglines.typed(value) if value not in ("", None) else 0
     if isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number <= 100:
         return float(number)
     raise BadRequest(f"shadow_percent cannot be {value!r}. Give a number from 0 to 100; 0 asks no candidate.")

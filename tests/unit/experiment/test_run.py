@@ -1,20 +1,16 @@
 """A run from `new` to its comparison; run again with nothing changed, with something changed, and after kills."""
 
 import json
-import multiprocessing
-import os
-import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 import experiment
-from experiment import checkpoints, conduct, journal, judging, models, preparation, reconciliation, records, trials
+from experiment import conduct, journal
 from experiment.errors import BadRequest, Cancelled, FunctionWrong, RecordsUnusable, RunBusy, SettingsInvalid
 from experiment.functions import FILE
+from unit.experiment.dying import PROCESSES, run_and_die
 from unit.experiment.folders import set_keys
 from unit.experiment.trials_of_words import MODELS, make, write_models, write_rows
 
@@ -172,9 +168,8 @@ def _take(folder: Path, answers: Any) -> None:
 
 
 def test_no_two_starts_share_a_number(folder: Path) -> None:
-    fork = multiprocessing.get_context("fork")
-    answers = fork.Queue()
-    workers = [fork.Process(target=_take, args=(folder, answers)) for _ in range(4)]
+    answers = PROCESSES.Queue()
+    workers = [PROCESSES.Process(target=_take, args=(folder, answers)) for _ in range(4)]
     for worker in workers:
         worker.start()
     numbers = [number for _ in workers for number in answers.get(timeout=30)]
@@ -183,51 +178,20 @@ def test_no_two_starts_share_a_number(folder: Path) -> None:
     assert sorted(numbers) == list(range(1, 81))
 
 
-def dying(function: Callable[..., Any], times: int, before: bool) -> Callable[..., Any]:
-    """The function, with a kill -9 before or after its call number `times`."""
-    calls = 0
-
-    def killed(*arguments: Any, **named: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if before and calls == times:
-            os.kill(os.getpid(), signal.SIGKILL)
-        found = function(*arguments, **named)
-        if calls == times:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return found
-
-    return killed
-
-
-def run_and_die(folder: Path, module: Any, name: str, times: int, before: bool) -> None:
-    """Run the experiment in a process that is killed on its way."""
-
-    def child() -> None:
-        torch.set_num_threads(1)  # the threads of this process are not in the child
-        setattr(module, name, dying(getattr(module, name), times, before))
-        experiment.run(folder)
-
-    process = multiprocessing.get_context("fork").Process(target=child)
-    process.start()
-    process.join(60)
-    assert process.exitcode == -signal.SIGKILL
-
-
 KILLS = {
-    "reconciliation, while it writes": (reconciliation, "in_order", 1, True, "reconciliation"),
-    "reconciliation, as it begins": (records, "versions", 2, True, "reconciliation"),
-    "preparation, in a batch": (preparation, "encoded", 4, True, "preparation/tiny-one"),
-    "training, after its second checkpoint": (checkpoints, "keep", 2, False, "training/tiny-one"),
-    "training, before its model is whole": (models, "save", 2, True, "training/tiny-two"),
-    "inference, before its statistics": (judging, "_write_predictions", 1, True, "inference/tiny-one"),
+    "reconciliation, while it writes": ("experiment.reconciliation", "in_order", 1, True, "reconciliation"),
+    "reconciliation, as it begins": ("experiment.records", "versions", 2, True, "reconciliation"),
+    "preparation, in a batch": ("experiment.preparation", "encoded", 4, True, "preparation/tiny-one"),
+    "training, after its second checkpoint": ("experiment.checkpoints", "keep", 2, False, "training/tiny-one"),
+    "training, before its model is whole": ("experiment.models", "save", 2, True, "training/tiny-two"),
+    "inference, before its statistics": ("experiment.judging", "_write_predictions", 1, True, "inference/tiny-one"),
 }
 
 
 @pytest.mark.parametrize("case", KILLS)
 def test_a_killed_run_goes_on(folder: Path, done: Path, case: str) -> None:
-    module, name, times, before, step = KILLS[case]
-    run_and_die(folder, module, name, times, before)
+    place, name, times, before, step = KILLS[case]
+    run_and_die(folder, place, name, times, before)
     (state,) = experiment.runs(folder)
     assert state["state"] == "interrupted"
     assert next(one["key"] for one in state["steps"] if one["state"] != "done") == step
@@ -273,7 +237,7 @@ def test_a_tuning_keeps_its_best_trial(folder: Path, search: str, axis: str) -> 
 
 def test_a_killed_tuning_goes_on_with_the_next_trial(folder: Path) -> None:
     tune(folder, "grid", "LEARNING_RATE = 3e-3, 1e-3, 1e-5")
-    run_and_die(folder, trials.Search, "add", 2, True)
+    run_and_die(folder, "experiment.trials.Search", "add", 2, True)
     lines: list[str] = []
     experiment.run(folder, told=lines.append)
     assert not any(line.startswith("trial 1 of") for line in lines)

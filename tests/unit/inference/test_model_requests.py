@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-import settings
+import settinglines
 import tiny_models
 from inference import pipeline
 from inference.answer import Answer
@@ -35,7 +35,7 @@ SETTINGS = {
 
 
 def ask(model_root: Path, model: str, request: str) -> Answer:
-    options: dict[str, Any] = settings.parse_lines(SETTINGS[model])
+    options: dict[str, Any] = settinglines.parse_lines(SETTINGS[model])
     own = {name: options.pop(name, None) for name in ("name", "task", "model_url")}
     opened = pipeline.open(path=str(model_root), options=options, **own)
     answer = pipeline.run(opened, json.loads(request))

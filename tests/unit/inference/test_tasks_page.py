@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import bad_requests
-import settings
+import settinglines
 import tiny_models
 from inference import pipeline, tasks
 
@@ -49,7 +49,7 @@ def test_every_task_is_on_the_page() -> None:
 @pytest.mark.parametrize("names", ROWS)
 def test_a_row_works_as_it_stands(root: Path, names: str) -> None:
     lines, request = ROWS[names]
-    options: dict[str, Any] = settings.parse_lines(lines)
+    options: dict[str, Any] = settinglines.parse_lines(lines)
     task = options.pop("task")
     known = tasks.lookup(task)
     options.pop("model_url", None), options.pop("name")

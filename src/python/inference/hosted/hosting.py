@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import settings
+import settinglines
 from inference.answer import Answer, Log
 from inference.errors import EndpointError
 from inference.hosted.rules import ALLOWED_HOSTS, ROUTER, Hosts
@@ -38,7 +38,7 @@ class Hosting:
         rewrite_old_host: object = True,
     ) -> "Hosting":
         """The settings as they are typed; raises `EndpointError` that says what to write."""
-        rewrite = settings.typed(rewrite_old_host)
+        rewrite = settinglines.typed(rewrite_old_host)
         if not isinstance(rewrite, bool):
             raise EndpointError(f"rewrite_old_host is {rewrite_old_host!r}. Write true or false.")
         parts = urlsplit(router.strip())
@@ -79,7 +79,7 @@ class Hosting:
 
 def number(value: object, what: str, least: float) -> float:
     """A setting's or a field's number of seconds; raises `EndpointError`."""
-    typed = settings.typed(value)
+    typed = settinglines.typed(value)
     if isinstance(typed, bool) or not isinstance(typed, int | float) or not least <= typed <= LONGEST_S:
         raise EndpointError(f"{what} is {value!r}. Write a number of seconds, from {least:g} to {LONGEST_S:g}.")
     return float(typed)

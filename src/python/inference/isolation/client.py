@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import paths
-import settings
+import settinglines
 from inference import library, streaming
 from inference.answer import Answer, Log
 from inference.errors import InputRefused, ModelProcessEnded
@@ -84,7 +84,7 @@ def open(
         warn=warn,
         watch=watch,
     )
-    typed = {key: settings.typed(value) for key, value in chosen.items()}
+    typed = {key: settinglines.typed(value) for key, value in chosen.items()}
     model = Model(folder, (task or "").strip(), typed)
     with _asked(model, log, warn or log):
         pass  # so that what is wrong is told now

@@ -2,7 +2,7 @@
 
 import pytest
 
-import settings
+import settinglines
 
 
 @pytest.mark.parametrize(
@@ -14,13 +14,13 @@ import settings
     ],
 )  # fmt: skip
 def test_typed(text: object, value: object) -> None:
-    result = settings.typed(text)
+    result = settinglines.typed(text)
     assert result == value
     assert type(result) is type(value)
 
 
 def test_lines_are_split_at_the_first_equals_sign_and_lose_carriage_returns() -> None:
     text = "name=gpt2\r\nmodel_url=https://x/y?a=b\n\n=nothing\nflag"
-    pairs = settings.parse_lines(text)
+    pairs = settinglines.parse_lines(text)
     assert pairs == {"name": "gpt2", "model_url": "https://x/y?a=b", "flag": ""}
-    assert settings.parse_lines(settings.format_lines(pairs)) == pairs
+    assert settinglines.parse_lines(settinglines.format_lines(pairs)) == pairs
