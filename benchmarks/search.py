@@ -16,30 +16,12 @@ Each part runs in a process of its own. The tables are for people; the last line
 
 import argparse
 import json
-import os
-import subprocess
-import sys
-import tempfile
 from typing import Any
 
-from parts import machine
-from parts.paths import BENCHMARKS, PROJECT
+from parts import apart, machine
 
 PARTS = ("filtering", "embedding", "workers", "whole", "killed", "recall", "asked", "language")
-SOURCES = (PROJECT / "src" / "python", BENCHMARKS, PROJECT / "tests")
 PACKAGES = ("torch", "transformers", "pyspark", "lancedb", "pymilvus", "pyarrow", "orjson")
-
-
-def measured(part: str, quick: bool) -> dict[str, Any]:
-    """The figures of a part, made in a folder that is gone afterwards."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "parts.searched", part, folder, *(["--quick"] if quick else [])]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, SOURCES)), "HF_HUB_OFFLINE": "1"}
-        done = subprocess.run(command, env=environment, cwd=folder, stdout=subprocess.PIPE, text=True)  # noqa: S603
-    if done.returncode:
-        raise SystemExit(f"parts.searched {part} failed: its words are above.")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
 
 
 def judged(part: str, found: dict[str, Any]) -> list[str]:
@@ -66,15 +48,6 @@ def _met(what: str, value: float, goal: float) -> str:
     return f"{what}: {value:g} (goal {goal:g}): {'met' if value >= goal else 'not met'}"
 
 
-def table(found: dict[str, Any]) -> str:
-    """Names and figures, one of each a line."""
-    lines = []
-    for name, value in found.items():
-        shown = ", ".join(f"{key} {one}" for key, one in value.items()) if isinstance(value, dict) else value
-        lines.append(f"  {name:28} {shown}")
-    return "\n".join(lines)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="little data: does it run?")
@@ -82,8 +55,8 @@ def main() -> None:
     options = parser.parse_args()
     results = {}
     for part in options.only:
-        results[part] = measured(part, options.quick)
-        print("\n".join([f"\n{part}", table(results[part]), *judged(part, results[part])]), flush=True)
+        results[part] = apart.measured("parts.searched", part, ["--quick"] * options.quick)
+        print("\n".join([f"\n{part}", apart.table(results[part], 28), *judged(part, results[part])]), flush=True)
     print(json.dumps({"benchmark": "search", "quick": options.quick, **machine.facts(*PACKAGES), "results": results}))
 
 

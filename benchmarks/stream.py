@@ -19,32 +19,14 @@ people; the last line is JSON.
 
 import argparse
 import json
-import os
-import subprocess
 import sys
-import tempfile
 from typing import Any
 
-from parts import machine
-from parts.paths import BENCHMARKS, PROJECT
+from parts import apart, machine
 
 PARTS = ("full", "workers", "delay", "slow", "durability", "soak")
 USUAL = PARTS[:5]
-SOURCES = (PROJECT / "src" / "python", BENCHMARKS, PROJECT / "tests")
 PACKAGES = ("redis", "torch", "transformers")
-
-
-def measured(part: str, options: argparse.Namespace) -> dict[str, Any]:
-    """The figures of a part, made in a folder that is gone afterwards."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "parts.streamed", part, folder, *["--quick"] * options.quick]
-        command += ["--seconds", str(options.soak or (20 if options.quick else 600))]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, SOURCES)), "HF_HUB_OFFLINE": "1"}
-        done = subprocess.run(command, env=environment, cwd=folder, stdout=subprocess.PIPE, text=True)  # noqa: S603
-    if done.returncode:
-        raise SystemExit(f"parts.streamed {part} failed: its words are above.")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
 
 
 def judged(part: str, found: dict[str, Any]) -> str:
@@ -61,15 +43,6 @@ def judged(part: str, found: dict[str, Any]) -> str:
     return ""
 
 
-def table(found: dict[str, Any]) -> str:
-    """Names and figures, one of each a line."""
-    lines = []
-    for name, value in found.items():
-        shown = ", ".join(f"{key} {one}" for key, one in value.items()) if isinstance(value, dict) else value
-        lines.append(f"  {name:40} {shown}")
-    return "\n".join(lines)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="little data: does it run?")
@@ -78,10 +51,12 @@ def main() -> None:
     parser.add_argument("--soak", type=float, metavar="SECONDS", help="that part alone")
     options = parser.parse_args()
     parts = ("durability",) if options.durability else ("soak",) if options.soak else options.only
+    seconds = str(options.soak or (20 if options.quick else 600))
     results = {}
     for part in parts:
-        results[part] = measured(part, options)
-        print("\n".join(filter(None, [f"\n{part}", table(results[part]), judged(part, results[part])])), flush=True)
+        results[part] = apart.measured("parts.streamed", part, [*["--quick"] * options.quick, "--seconds", seconds])
+        shown = [f"\n{part}", apart.table(results[part], 40), judged(part, results[part])]
+        print("\n".join(filter(None, shown)), flush=True)
     print(json.dumps({"benchmark": "stream", "quick": options.quick, **machine.facts(*PACKAGES), "results": results}))
     if results.get("durability", {}).get("problems"):
         sys.exit(1)

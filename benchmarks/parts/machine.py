@@ -5,10 +5,9 @@ import platform
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-PROJECT = Path(__file__).resolve().parents[2]
+from parts.paths import PROJECT
 
 
 def commit() -> str:

@@ -3,13 +3,13 @@
 Loads torch, so it is imported where the first step needs it and nowhere else.
 """
 
-import functools
-import time
 from typing import Any
 
 import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, gather_object
+
+import hardware
 
 
 class World:
@@ -64,28 +64,5 @@ class World:
 def precision_of(asked: str) -> torch.dtype:
     """The number format of a step: for auto bfloat16 where this machine is faster with it."""
     if asked == "auto":
-        return torch.bfloat16 if has_fast_bf16() else torch.float32
+        return torch.bfloat16 if hardware.has_fast_bf16() else torch.float32
     return torch.bfloat16 if asked == "bfloat16" else torch.float32
-
-
-@functools.cache
-def has_fast_bf16() -> bool:
-    """Whether products as large as a small model's take clearly less time in bfloat16 than in float32."""
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if torch.accelerator.is_available():
-        return False
-    has = torch.cpu.get_capabilities()
-    if not any(has.get(unit) for unit in ("amx_bf16", "avx512_bf16", "sve_bf16")):
-        return False
-    return _product_s(torch.bfloat16) * 1.2 < _product_s(torch.float32)
-
-
-def _product_s(dtype: torch.dtype) -> float:
-    left, right = torch.ones(512, 384, dtype=dtype), torch.ones(384, 768, dtype=dtype)
-    times = []
-    for _ in range(4):
-        began_s = time.thread_time()
-        torch.mm(left, right)
-        times.append(time.thread_time() - began_s)
-    return min(times)

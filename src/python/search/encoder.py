@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+import hardware
 import libraries
 from search.errors import ModelUnusable
 
@@ -243,18 +244,7 @@ def _placed(choice: Choice) -> tuple[str, str]:
         device = "cuda:0" if torch.cuda.is_available() else "cpu"
     if choice.dtype != "auto":
         return device, choice.dtype
-    fast = torch.cuda.is_bf16_supported() if device.startswith("cuda") else _knows_bf16()
-    return device, "bfloat16" if fast else "float32"
-
-
-@functools.cache
-def _knows_bf16() -> bool:
-    """Whether the processor computes in bfloat16, which makes it more than twice as fast."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+    return device, "bfloat16" if hardware.has_fast_bf16(device) else "float32"
 
 
 def _folder(model: str) -> Path:

@@ -3,9 +3,7 @@
 Loads torch and transformers, so it is imported where the first training begins and nowhere else.
 """
 
-import functools
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +17,7 @@ import transformers
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
+import hardware
 import libraries
 from tuning import disk, methods, metrics, trackers
 from tuning.cache import Cache
@@ -87,7 +86,7 @@ def suited(
         "train_sampling_strategy": "group_by_length" if options.method != "head" else "random",
         "learning_rate": _learning_rate(config),
         "warmup_steps": 0.06,
-        "bf16": has_fast_bf16() and not given.get("fp16") and options.method != "head",
+        "bf16": hardware.has_fast_bf16() and not given.get("fp16") and options.method != "head",
         "use_cpu": not torch.accelerator.is_available(),
         "save_strategy": "no",
         "save_total_limit": 2,
@@ -217,30 +216,6 @@ def predict(
                 by_row[row] = logits[place][labels[place].numpy() != IGNORED] if of_words else logits[place][None]
     found = np.concatenate(by_row)
     return found[:, 0] if classifier.task == "regression" else found
-
-
-@functools.cache
-def has_fast_bf16() -> bool:
-    """Whether this machine computes in bfloat16 faster than in float32; on a CPU a few products are timed."""
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if torch.accelerator.is_available():
-        return False
-    has = torch.cpu.get_capabilities()
-    if not any(has.get(unit) for unit in ("amx_bf16", "avx512_bf16", "sve_bf16")):
-        return False
-    return _product_s(torch.bfloat16) * 1.2 < _product_s(torch.float32)
-
-
-def _product_s(dtype: torch.dtype) -> float:
-    """The processor time of a product as large as those of a small model."""
-    left, right = torch.ones(512, 384, dtype=dtype), torch.ones(384, 768, dtype=dtype)
-    times = []
-    for _ in range(4):
-        began_s = time.thread_time()
-        torch.mm(left, right)
-        times.append(time.thread_time() - began_s)
-    return min(times)
 
 
 def _trainer(

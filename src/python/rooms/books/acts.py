@@ -1,17 +1,13 @@
 """What can be done with books, through the items that do it: ask for some, start, follow and stop the job."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import paths
 import search
-from irislite.actor import acting
-from irislite.config import Item, options
 from irislite.director import Director
-from irislite.views import ItemState
-from rooms.errors import NobodyCan
+from rooms import items
 from search import runs
 
 SEARCHER, INDEXER = "SearchOperation", "IndexOperation"
@@ -47,33 +43,32 @@ class JobState:
 
 def ask(director: Director, fields: Mapping[str, Any]) -> Answer:
     """What the item answers to the fields of a msg.SearchRequest. Raises `NobodyCan`, and what the item refuses."""
-    item = _item(director, SEARCHER)
-    found = director.test(item.name, "msg.SearchRequest", json.dumps(dict(fields)), ANSWER_TIMEOUT_S, acting.get().name)
-    body = json.loads(found.body) if found.body else {}
-    return Answer(item.name, found.session_id, body["hits"], body["images"], body["note"])
+    item = items.at_work(director, SEARCHER)
+    found = items.ask(director, item.name, "msg.SearchRequest", fields, ANSWER_TIMEOUT_S)
+    return Answer(item.name, found.session_id, found.body["hits"], found.body["images"], found.note)
 
 
 def start(director: Director) -> str:
     """Start the job; the item that does it, and the log tells of it."""
-    item = _item(director, INDEXER)
-    director.test_async(item.name, "msg.IndexRequest", '{"action": "start"}', acting.get().name)
+    item = items.at_work(director, INDEXER)
+    items.tell(director, item.name, "msg.IndexRequest", {"action": "start"})
     return item.name
 
 
 def cancel(director: Director) -> str:
     """Stop the job; the item that does it."""
-    item = _item(director, INDEXER)
-    director.test(item.name, "msg.IndexRequest", '{"action": "cancel"}', ANSWER_TIMEOUT_S, acting.get().name)
+    item = items.at_work(director, INDEXER)
+    items.ask(director, item.name, "msg.IndexRequest", {"action": "cancel"}, ANSWER_TIMEOUT_S)
     return item.name
 
 
 def job(director: Director) -> JobState | None:
     """How the job stands, as its folder says; None if no item makes an index."""
-    items = _items(director, INDEXER)
-    if not items:
+    indexers = items.of(director, INDEXER)
+    if not indexers:
         return None
-    item = items[0]
-    folder = _settings(item).get("path", "").strip() or _FOLDER
+    item = indexers[0]
+    folder = items.settings(item).get("path", "").strip() or _FOLDER
     if "://" in folder:
         elsewhere = "The index lies in an object store: see where the job was started."
         return JobState(item.name, "elsewhere", error=elsewhere)
@@ -104,22 +99,3 @@ def filter_of(years: tuple[int | None, int | None], pages: tuple[int | None, int
         made["subjects"] = subjects
     search.Filter.parse(made)
     return made or None
-
-
-def _item(director: Director, kind: str) -> Item:
-    """The item of this class that runs, or the first that does not."""
-    found = _items(director, kind)
-    if not found:
-        raise NobodyCan(f"No item of the production is a {kind}: add one, as production.py does, then ask again.")
-    states = {view.name: view.state for view in director.items()}
-    return next((item for item in found if states.get(item.name) == ItemState.RUNNING), found[0])
-
-
-def _items(director: Director, kind: str) -> list[Item]:
-    production = director.productions.production(director.status()["production"])
-    return [item for item in production.items if item.class_name.rpartition(".")[2] == kind]
-
-
-def _settings(item: Item) -> dict[str, str]:
-    own = {name: text for (target, name), text in item.settings.items() if target == "Host"}
-    return {**own, **options(own.get("%settings"))}

@@ -1,6 +1,5 @@
 """What can be done with experiments, through the items that do it; what there is to read is read from their folders."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +8,10 @@ from typing import Any
 import experiment
 import paths
 from irislite.actor import acting
-from irislite.config import Item, options
 from irislite.director import Director
-from irislite.views import ItemState
+from rooms import items
 from rooms.errors import NobodyCan, told_as_ours
+from rooms.items import Done
 from rooms.models import acts as models
 from tuning import places
 
@@ -33,16 +32,6 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Done:
-    """What the item answered; the session has the trace."""
-
-    item: str
-    session_id: int
-    output: Any
-    note: str
-
-
-@dataclass(frozen=True)
 class Deployed:
     """What became of a run's model: `candidate_id` if it waits for its promotion, `answers` if it is the champion."""
 
@@ -55,7 +44,7 @@ class Deployed:
 
 def place(director: Director) -> Place:
     """Where the item of the production keeps its experiments. Raises `NobodyCan`."""
-    settings = _settings(_item(director, OPERATION))
+    settings = items.settings(items.at_work(director, OPERATION))
     path = settings.get("path", "").strip() or _FOLDER
     own = settings.get("model_path", "").strip()
     models = paths.from_container(own) if own else paths.model_root()
@@ -84,11 +73,9 @@ def validate(director: Director, name: str) -> list[str]:
 def start(director: Director, name: str) -> Done:
     """Start a run; its session is that of all its steps."""
     folder(director, name)
-    item = _item(director, PROCESS)
-    header = director.test_async(
-        item.name, REQUEST, json.dumps({"experiment": name, "by": acting.get().name}), acting.get().name
-    )
-    return Done(item.name, header.session_id, None, f"{item.name} begins.")
+    item = items.at_work(director, PROCESS)
+    session_id = items.tell(director, item.name, REQUEST, {"experiment": name, "by": acting.get().name})
+    return Done(item.name, session_id, {"note": f"{item.name} begins."})
 
 
 def failure(director: Director, session_id: int) -> str | None:
@@ -111,7 +98,7 @@ def hand_over(director: Director, name: str, run: int, model: str = "") -> Done:
     return _ask(director, {"action": "candidate", "experiment": name, "run": run, "model": model})
 
 
-def promote(director: Director, name: str, run: int, expect: str) -> models.Done:
+def promote(director: Director, name: str, run: int, expect: str) -> Done:
     """Let the candidate of a run be the champion; `expect` is the candidate's id, as it was shown."""
     found = deployed(director, name, run)
     if not found.candidate_id or found.candidate_id != expect:
@@ -137,22 +124,5 @@ def deployed(director: Director, name: str, run: int) -> Deployed:
 
 
 def _ask(director: Director, fields: Mapping[str, Any]) -> Done:
-    item = _item(director, OPERATION)
-    found = director.test(item.name, REQUEST, json.dumps(dict(fields)), ANSWER_TIMEOUT_S, acting.get().name)
-    body = json.loads(found.body) if found.body else {}
-    return Done(item.name, found.session_id, body.get("output"), str(body.get("note") or ""))
-
-
-def _item(director: Director, kind: str) -> Item:
-    """The item of this class that runs, or the first that does not."""
-    production = director.productions.production(director.status()["production"])
-    found = [item for item in production.items if item.class_name.rpartition(".")[2] == kind]
-    if not found:
-        raise NobodyCan(f"No item of the production is of the class {kind}: add one, as production.py does.")
-    states = {view.name: view.state for view in director.items()}
-    return next((item for item in found if states.get(item.name) == ItemState.RUNNING), found[0])
-
-
-def _settings(item: Item) -> dict[str, str]:
-    own = {name: text for (target, name), text in item.settings.items() if target == "Host"}
-    return {**own, **options(own.get("%settings"))}
+    item = items.at_work(director, OPERATION)
+    return items.ask(director, item.name, REQUEST, fields, ANSWER_TIMEOUT_S)

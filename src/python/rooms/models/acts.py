@@ -1,6 +1,5 @@
 """What an operator does with a model: download, promote, take back, stop a training, try; through its item."""
 
-import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,22 +12,14 @@ from irislite.actor import acting
 from irislite.director import Director
 from irislite.eventlog import LogType
 from irislite.views import ItemState
+from rooms import items
 from rooms.errors import NobodyCan, told_as_ours
+from rooms.items import Done
 from rooms.models import shelf
 from tuning import places
 
 ANSWER_TIMEOUT_S = 120.0
 _ASKS = "msg.MLRequest"
-
-
-@dataclass(frozen=True)
-class Done:
-    """What came of a message to an item: what it answered, and the session that holds its trace."""
-
-    item: str
-    session_id: int
-    output: Any
-    note: str
 
 
 @dataclass(frozen=True)
@@ -62,10 +53,9 @@ def ask(director: Director, name: str, task: str, fields: Mapping[str, Any]) -> 
     model = shelf.find(director, name)
     item = next((use.item for use in model.uses if use.answers), "")
     if item:
-        found = director.test(item, _ASKS, json.dumps(dict(fields)), ANSWER_TIMEOUT_S, acting.get().name)
-        body = json.loads(found.body) if found.body else {}
-        images = [image for image in body.get("images") or [] if isinstance(image, dict)]
-        return Tried(item, found.session_id, body.get("output"), str(body.get("note") or ""), images)
+        found = items.ask(director, item, _ASKS, fields, ANSWER_TIMEOUT_S)
+        images = [image for image in found.body.get("images") or [] if isinstance(image, dict)]
+        return Tried(item, found.session_id, found.output, found.note, images)
     with told_as_ours():
         answer = trial.ask(paths.model_root(), name, task or model.entry.task, fields)
     director.eventlog.add(LogType.INFO, f"{name} was tried for {acting.get().name or 'the runtime'}.", "Models", "ask")
@@ -87,9 +77,7 @@ def _tell_tuner(director: Director, name: str, classname: str, fields: Mapping[s
             "again."
         )
     item = next((use.item for use in tuners if use.state == ItemState.RUNNING), tuners[0].item)
-    found = director.test(item, classname, json.dumps(dict(fields)), ANSWER_TIMEOUT_S, acting.get().name)
-    body = json.loads(found.body) if found.body else {}
-    return Done(item, found.session_id, body.get("output"), str(body.get("note") or ""))
+    return items.ask(director, item, classname, fields, ANSWER_TIMEOUT_S)
 
 
 _guard = threading.Lock()

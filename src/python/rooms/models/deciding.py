@@ -14,6 +14,7 @@ from irislite.web.portal.layout import Portal
 from irislite.web.portal.widgets import Grid, Moment
 from rooms import charts, figures, matrices
 from rooms.errors import told_as_ours
+from rooms.items import Done
 from rooms.models import acts
 from tuning.overview import Overview, Standing, Training, overview
 
@@ -176,7 +177,7 @@ class Panel:
         with self._asked:
             return await confirmed(question, explanation, action, kind)
 
-    async def _do(self, action: str, act: Callable[[], acts.Done]) -> None:
+    async def _do(self, action: str, act: Callable[[], Done]) -> None:
         with told(), self._portal.act(action, self._model) as deed:
             done = await blocking.run(act)
             deed.tell(done.note)

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import paths
 from inference import catalog
-from irislite.config import Item, options
 from irislite.director import Director
 from irislite.errors import near
 from irislite.views import ItemState
+from rooms import items
 from rooms.errors import NoSuchModel
 
 _VERSIONS = {"temp-": "candidate", "previous-": "previous", "rolled-back-": "rolled back"}
@@ -61,7 +61,7 @@ def uses(director: Director) -> dict[str, list[Use]]:
     states = {view.name: view.state.value for view in director.items()}
     found: dict[str, list[Use]] = {}
     for item in production.items:
-        settings = _settings(item)
+        settings = items.settings(item)
         path = settings.get("path", "").strip()
         if path and paths.from_container(path).resolve() != paths.model_root().resolve():
             continue
@@ -70,12 +70,6 @@ def uses(director: Director) -> dict[str, list[Use]]:
                 use = Use(item.name, how, settings.get("task", "").strip(), states.get(item.name, "stopped"))
                 found.setdefault(model, []).append(use)
     return found
-
-
-def _settings(item: Item) -> dict[str, str]:
-    """An item's settings by name, whether they are declared ones or lines of `%settings`."""
-    own = {name: text for (target, name), text in item.settings.items() if target == "Host"}
-    return {**own, **options(own.get("%settings"))}
 
 
 def _shelved(entry: catalog.Entry, used: dict[str, list[Use]], names: set[str]) -> Shelved:

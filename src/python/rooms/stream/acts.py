@@ -7,10 +7,10 @@ from functools import lru_cache
 from typing import Any
 
 import sentiment
-from irislite.config import Item, options
 from irislite.director import Director
 from irislite.errors import BadRequest, IrisliteError
 from irislite.views import ItemState
+from rooms import items
 from rooms.errors import NobodyCan, Refused
 
 CLASSES = ("SentimentService", "SentimentProcess", "SentimentDelivery")
@@ -53,11 +53,11 @@ def pulse(director: Director) -> Pulse:
 
 def parts(director: Director) -> tuple[Part, ...]:
     """The items that work on the stream, in the order in which a post meets them. Raises `NobodyCan`."""
-    items = sorted(_items(director), key=lambda item: CLASSES.index(_kind(item)))
+    found = sorted(items.of(director, *CLASSES), key=lambda item: CLASSES.index(items.kind(item)))
     views = {view.name: view for view in director.items()}
-    if not any(_kind(item) == DELIVERY for item in items):
+    if not any(items.kind(item) == DELIVERY for item in found):
         raise NobodyCan("No item of the production works on a stream: add three, as production.py does.")
-    return tuple(Part(item.name, views[item.name].state, views[item.name].comment) for item in items)
+    return tuple(Part(item.name, views[item.name].state, views[item.name].comment) for item in found)
 
 
 def newest(director: Director, count: int) -> list[dict[str, Any]]:
@@ -107,11 +107,10 @@ def _told() -> Iterator[None]:
 
 def _overview(director: Director) -> Any:
     """What reads the Redis that the delivery's settings name."""
-    item = next((item for item in _items(director) if _kind(item) == DELIVERY), None)
-    if item is None:
+    found = items.of(director, DELIVERY)
+    if not found:
         raise NobodyCan("No item of the production delivers a stream: add one, as production.py does.")
-    settings = {name: text for (target, name), text in item.settings.items() if target == "Host"}
-    settings |= options(settings.get("%settings"))
+    settings = items.settings(found[0])
     account = director.credential(settings["credential"]) if settings.get("credential") else None
     chosen = sentiment.Options.parse({name: settings[name] for name in sentiment.SETTINGS if name in settings})
     return _linked(chosen, account)
@@ -121,12 +120,3 @@ def _overview(director: Director) -> Any:
 def _linked(chosen: Any, account: tuple[str, str] | None) -> Any:
     username, password = account or ("", "")
     return sentiment.Overview(sentiment.connect(chosen, username, password), chosen)
-
-
-def _items(director: Director) -> list[Item]:
-    production = director.productions.production(director.status()["production"])
-    return [item for item in production.items if _kind(item) in CLASSES]
-
-
-def _kind(item: Item) -> str:
-    return item.class_name.rpartition(".")[2]
