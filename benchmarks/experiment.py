@@ -5,13 +5,15 @@
 - `comparison`: `evergreen experiment new` and `run`, three models (MiniLM and its first three layers and first one) on
   SST-5 where ../shared/data has it, on the shipped, synthetic reviews otherwise; then the same again with nothing
   changed, and with the inference's settings changed.
-- `processes`: one training in one process and, by `accelerate launch`, in two; each has one thread for itself.
+- `processes`: one training in one process and, by `accelerate launch`, in two; each has one thread for itself; on short
+  texts and on long ones.
 - `documents`: documents of 30 and of 300 pages, made here, classified with windows and pooling; the memory of each.
 
 Every part is processes of its own. The last line is JSON.
 """
 
 import argparse
+import csv
 import json
 import os
 import random
@@ -101,22 +103,42 @@ def comparison(root: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def processes(root: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """One process of one thread against two."""
+    """One process of one thread against two: on the reviews as they are, and on seven of a kind as one text."""
+    joined = write_joined(root / "joined.csv", 7)
     figures: dict[str, Any] = {}
-    for count in (1, 2):
-        folder = root / f"EXP-2-processes-{count}"
-        evergreen("new", str(folder), *data(options), "--models", "all-MiniLM-L6-v2")
-        rows = "400" if options.quick else "3200"
-        set_keys(folder, MAX_ROWS=rows, EPOCHS="1", RUN_INFERENCE="false", LAUNCHER="accelerate", PROCESSES=str(count))
-        evergreen("run", str(folder), threads=1)
-        record = json.loads((folder / "run_1/training/all-MiniLM-L6-v2/record.json").read_text(encoding="utf-8"))
-        figures[f"training_s_{count}"] = record["metrics"]["training_s"]
-        figures[f"step_s_{count}"] = record["seconds"]
-        figures[f"validation_{count}"] = {
-            name: round(record["metrics"][f"validation_{name}"], 4) for name in ("loss", "accuracy", "f1_macro")
-        }
-    figures["speed_up"] = round(figures["training_s_1"] / figures["training_s_2"], 3)
+    most = 400 if options.quick else 3200
+    for name, named, rows in (("short", data(options), most), ("long", ["--csv", str(joined)], most // 4)):
+        figures[name] = {}
+        for count in (1, 2):
+            folder = root / f"EXP-2-{name}-{count}"
+            evergreen("new", str(folder), *named, "--models", "all-MiniLM-L6-v2")
+            set_keys(folder, MAX_ROWS=str(rows), EPOCHS="1", RUN_INFERENCE="false", LAUNCHER="accelerate",
+                     PROCESSES=str(count))  # fmt: skip
+            evergreen("run", str(folder), threads=1)
+            record = json.loads((folder / "run_1/training/all-MiniLM-L6-v2/record.json").read_text(encoding="utf-8"))
+            metrics = record["metrics"]
+            figures[name][f"training_s_{count}"] = metrics["training_s"]
+            figures[name][f"validation_{count}"] = {
+                figure: round(metrics[f"validation_{figure}"], 4) for figure in ("loss", "accuracy", "f1_macro")
+            }
+        figures[name]["speed_up"] = round(figures[name]["training_s_1"] / figures[name]["training_s_2"], 3)
     return figures
+
+
+def write_joined(file: Path, at_once: int) -> Path:
+    """The reviews with so many of the same label as one longer text."""
+    source = SST5 / "train.csv" if (SST5 / "train.csv").is_file() else PROJECT / "misc" / "reviews.csv"
+    texts: dict[str, list[str]] = {}
+    with source.open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream):
+            texts.setdefault(row["ReviewLabel"], []).append(row["ReviewText"])
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["ReviewLabel", "ReviewText"])
+        for label, own in texts.items():
+            starts = range(0, len(own), at_once)
+            writer.writerows([label, " ".join(own[start : start + at_once])] for start in starts)
+    return file
 
 
 def documents(root: Path, options: argparse.Namespace) -> dict[str, Any]:

@@ -12,6 +12,7 @@ sys.path.insert(0, str(ROOT / "src" / "python"))
 import bo  # noqa: E402
 import bp  # noqa: E402
 import bs  # noqa: E402
+from irislite.bridge import components  # noqa: E402
 from irislite.environment import VARIABLES  # noqa: E402
 from irislite.header import state_diagram  # noqa: E402
 
@@ -69,8 +70,9 @@ def settings_page() -> str:
     for host in HOSTS:
         lines += ["", f"## {host.__name__}", "", inspect.getdoc(host) or "", ""]
         lines += ["| setting | default | required | meaning |", "|---|---|---|---|"]
-        for name, _type, default, required, _category, description, *_ in host._get_properties():
-            lines.append(f"| `{name}` | {_code(default)} | {'yes' if required else ''} | {description} |")
+        for setting in components.declared_settings(host):
+            required = "yes" if setting.required else ""
+            lines.append(f"| `{setting.name}` | {_code(setting.default)} | {required} | {setting.description} |")
     lines += ["", "## Variables of the runtime", "", "For `make run` and `irislite run FILE` alike.", ""]
     lines += ["| variable | default | meaning |", "|---|---|---|"]
     lines += [f"| `{name}` | {default} | {meaning} |" for name, default, meaning in RUNTIME]

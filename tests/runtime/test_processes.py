@@ -173,6 +173,10 @@ def ask(director: Director, target: str, text: str) -> str:
     return asking.ask(director, ask_name(director), text, target, timeout_s=20)["text"]
 
 
+def test_what_a_process_keeps_is_no_setting(director: Director) -> None:
+    assert not {"text", "number", "count", "never"} & {view.name for view in director.settings("Keeper")}
+
+
 @pytest.mark.parametrize("target", ["Keeper", "KeepingActor"])
 def test_a_process_keeps_values_of_every_type_and_completes(director: Director, target: str) -> None:
     assert ask(director, target, "x") == "asked first=X plain second=X! plain count=2 of x"

@@ -151,10 +151,15 @@ def build(component: Any) -> Any:
 
 
 def declared_settings(component: Any) -> list[DeclaredSetting]:
-    """The settings the class declares, in the order of their names, and the one that IRIS gives a duplex host."""
+    """The settings the class declares, in the order of their names, and the one that IRIS gives a duplex host.
+
+    What a process keeps through a crash is its own affair, though `iop` lists it with them.
+    """
+    kept = getattr(component, "PERSISTENT_PROPERTY_LIST", None) or ()
     declared = [
         DeclaredSetting(name, type_, default, bool(required), category, description)
         for name, type_, default, required, category, description, *_ in component._get_properties()
+        if name not in kept
     ]
     if sends_documents(component) and all(setting.name != DUPLEX_TARGET for setting in declared):
         text = "The process that gets the documents of the private sessions that this host starts."

@@ -3,4 +3,4 @@
 from irislite.web.portal.layout import Room
 from rooms.experiments import page, twin
 
-ROOM = Room(page.PATH, "Experiments", "biotech", page.page, twin.router)
+ROOM = Room(page.PATH, "Experiments", "leaderboard", page.page, twin.router)
