@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -84,13 +83,12 @@ def test_commands_that_print_nothing(site: Site, action: list[str]) -> None:
 
 
 def test_a_kill_does_not_wait_for_the_message_at_hand(site: Site) -> None:
-    body = {"target": "Greeter", "classname": f"{site.module}.Ask", "body": {"text": "sleep 1.5"}, "wait": False}
+    body = {"target": "Greeter", "classname": f"{site.module}.Ask", "body": {"text": "sleep 4"}, "wait": False}
     message = site.call("POST", "/api/iop/test", json=body).json()["message_id"]
     eventually(lambda: site.director.item("Greeter").in_progress)
-    began = time.monotonic()
     iop(site, "--kill")
     assert site.director.status()["status"] == "stopped"
-    assert time.monotonic() - began < 1.4  # the command's own start included
+    assert site.director.store.header(message).status is not Status.COMPLETED
     iop(site, "--start", site.production, "--detach")
     eventually(lambda: site.director.store.header(message).status is Status.COMPLETED)
 

@@ -11,7 +11,7 @@ def act(site: Site, verb: str, **body) -> list[dict]:
 
 
 def test_messages_are_suspended_resubmitted_resent_and_given_up(site: Site) -> None:
-    busy = site.director.test_async("Greeter", f"{site.module}.Ask", '{"text": "sleep 0.5"}').id
+    busy = site.director.test_async("Greeter", f"{site.module}.Ask", '{"text": "sleep 3"}').id
     eventually(lambda: busy in site.director.router.queue("Greeter").claimed)
     first, second, third, fourth = (
         site.director.test_async("Greeter", f"{site.module}.Ask", f'{{"text": "{text}"}}').id for text in "abcd"
