@@ -27,9 +27,7 @@ from typing import Any
 
 from parts import load, machine, paths
 
-sys.path[:0] = [path for path in paths.SOURCES if path not in sys.path]
-
-from api.keys import Keys  # noqa: E402
+from api.keys import Keys
 
 INSTANT = paths.BENCHMARKS / "parts" / "production" / "instant.py"
 TEXT = "The food was cold and the waiter was rude, but the view over the lake made up for it."

@@ -28,12 +28,10 @@ from typing import Any
 
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")  # else it fills for long: every length is a new shape
 
-from parts import machine, paths
+from parts import machine
 
-sys.path[:0] = [path for path in paths.SOURCES if path not in sys.path]
-
-import bad_requests  # noqa: E402
-import tiny_models  # noqa: E402
+import bad_requests
+import tiny_models
 
 OURS = re.compile(r"^(?:inference\.errors|paths)\.(\w+): ", re.MULTILINE)
 THREADS = 4

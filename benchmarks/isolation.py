@@ -22,10 +22,9 @@ from typing import Any
 
 from parts import machine, paths
 
-sys.path[:0] = [path for path in paths.SOURCES if path not in sys.path]
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as bo.py does, before torch is loaded
 
-from inference import bundled, isolation, pipeline  # noqa: E402
+from inference import bundled, isolation, pipeline
 
 TEXT = "The food was cold and the waiter was rude, but the view over the lake made up for it."
 OPTIONS = {"num_labels": "5", "backend": "torch", "dtype": "float32"}

@@ -8,28 +8,18 @@ synthetic reviews. The table is for people; the last line is JSON.
 
 import argparse
 import json
-import os
-import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(PROJECT / "src" / "python"), str(PROJECT / "tests")]
+import requests
+from parts import machine
+from parts.paths import PROJECT
 
-import requests  # noqa: E402
-
-from acceptance.running import Server  # noqa: E402
-
-
-def commit() -> str:
-    """The commit that is measured, marked if there are changes beside it."""
-    command = ["git", "describe", "--always", "--dirty"]
-    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True).stdout.strip()  # noqa: S603
+from acceptance.running import Server
 
 
 def timed(server: Server, target: str, classname: str, body: dict[str, object]) -> tuple[float, dict[str, object]]:
@@ -74,8 +64,7 @@ def main() -> None:
     report = trained["output"]
     old, new = report["old_metrics"], report["new_metrics"]  # type: ignore[index]
     result = {
-        "benchmark": "main_job", "commit": commit(), "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}", "file": options.file.name,
+        "benchmark": "main_job", **machine.facts("transformers", "torch"), "file": options.file.name,
         "rows": options.rows, "epochs": options.epochs, "learning_rate": options.learning_rate,
         "start_s": round(server.started_s, 2), "load_s": round(load_s, 2), "train_s": round(train_s, 1),
         "promote_s": round(promote_s, 3), "ask_s": round(ask_s, 3), "held_out_rows": report["rows"]["held_out"],

@@ -4,7 +4,7 @@ import os
 import platform
 import subprocess
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from parts.paths import PROJECT
@@ -23,5 +23,12 @@ def facts(*packages: str) -> dict[str, Any]:
         "date": datetime.now(UTC).date().isoformat(),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}",
         "python": platform.python_version(),
-        "versions": {package: version(package) for package in packages},
+        "versions": {package: _version(package) for package in packages},
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # of a peer that was not asked for
+        return "not installed"

@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 import requests
 from parts.load import CALLERS, Door
-from parts.paths import BENCHMARKS, PROJECT
+from parts.paths import BENCHMARKS, PROJECT, SOURCES
 from parts.reviews import AUTO_MODEL, MODEL, Work
 
 START_TIMEOUT_S = 180
@@ -215,9 +215,8 @@ def _environment(server: Server, work: Work, home: Path, folder: str, port: int)
 
 def environment(work: Work) -> dict[str, str]:
     """What every process that is measured finds in its environment: one thread, no network, this work's root."""
-    paths = os.pathsep.join([str(PROJECT / "src" / "python"), str(BENCHMARKS), str(PROJECT / "tests")])
     return {
-        "PYTHONPATH": paths, "PYTHONSAFEPATH": "1", "EVERGREEN_ROOT": str(work.root),
+        "PYTHONPATH": os.pathsep.join(SOURCES), "PYTHONSAFEPATH": "1", "EVERGREEN_ROOT": str(work.root),
         "EVERGREEN_ALLOWED_PATHS": str(PROJECT / "misc"), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE",
         "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1",
     }  # fmt: skip

@@ -12,22 +12,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from parts.machine import PROJECT
+from parts.paths import SOURCES
 
 MODEL = "all-MiniLM-L6-v2"
 LABELS = 5
 PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "peft", "numpy")
-_SOURCES = (PROJECT / "src" / "python", PROJECT / "benchmarks", PROJECT / "tests")
 
 
 def in_process(part: str, asked: Mapping[str, Any], root: Path, threads: int) -> Any:
-    """What `python -m parts.PART` prints as its last line of output, JSON, when it is asked for this.
-
-    The sources come before benchmarks/ on Python's path: tuning.py there would hide the package `tuning`.
-    """
+    """What `python -m parts.PART` prints as its last line of output, JSON, when it is asked for this."""
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(map(str, _SOURCES)),
+        "PYTHONPATH": os.pathsep.join(SOURCES),
         "EVERGREEN_ROOT": str(root),
         "HF_HUB_OFFLINE": "1",
         "OMP_NUM_THREADS": str(threads),
