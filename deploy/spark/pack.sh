@@ -18,7 +18,7 @@ tar -C "$home/lib/$name" --exclude=./site-packages --exclude=./test --exclude=./
     | tar -C "$work/lib/$name" -xf -
 packages="$work/lib/$name/site-packages"
 "$python" -m pip install --quiet --disable-pip-version-check --target "$packages" -r deploy/spark/requirements.txt
-for part in search settinglines.py libraries.py hardware.py; do cp -r "src/python/$part" "$packages/"; done
+for part in search settinglines.py libraries.py hardware.py filelocks.py; do cp -r "src/python/$part" "$packages/"; done
 find "$work" -name __pycache__ -type d -prune -exec rm -rf {} +
 
 tar -C "$work" -czf dist/evergreen-spark.tar.gz .

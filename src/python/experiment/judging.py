@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from calibration import shares_of
 from experiment import reading, reconciliation, scores
 from experiment.preparation import Rows
 from experiment.reading import Logits, Reader
@@ -50,7 +51,7 @@ def run(reader: Reader, rows: Rows, collected: Path, folder: Path, settings: Set
 
 
 def _write_predictions(file: Path, logits: Logits, collected: Path, labels: list[str]) -> None:
-    shares = scores.shares_of(logits)
+    shares = shares_of(logits)
     with file.open("w", encoding="utf-8") as stream:
         for record, row in zip(reconciliation.read(collected, TEST), shares, strict=True):
             best = int(row.argmax())

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import filelocks
 from experiment.errors import BadRequest, RunBusy
 from experiment.storage import MARKER, Store
 
@@ -192,14 +193,7 @@ def lease(store: Store, place: str) -> Iterator[None]:
 def held(store: Store, place: str) -> bool:
     """Whether somebody works in a folder now."""
     if store.local is not None:
-        try:
-            with (store.local / place / _LOCK).open("r") as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
-        return False
+        return filelocks.is_held(store.local / place / _LOCK)
     found = store.read_json(f"{place}/{_LEASE}")
     return bool(found) and seconds() - float(found["seen"]) < _LEASE_S
 

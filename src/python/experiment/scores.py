@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from calibration import calibration
+
 Ids = npt.NDArray[np.int64]
 Logits = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.float64]
 
-_BINS = 15
 _DRAWN = 4_000_000  # numbers at a time, to bound the memory
 
 
@@ -67,27 +68,6 @@ def full(
 def confusion(truth: Ids, predicted: Ids, labels: int) -> Ids:
     """How often each label (row) was taken for each (column)."""
     return np.bincount(truth * labels + predicted, minlength=labels * labels).reshape(labels, labels)
-
-
-def calibration(truth: Ids, logits: Logits) -> dict[str, Any]:
-    """Whether the model is as sure as it is right."""
-    shares = shares_of(logits)
-    sure, right = shares.max(axis=1), shares.argmax(axis=1) == truth
-    bins = np.minimum((sure * _BINS).astype(np.int64), _BINS - 1)
-    table = [
-        {"confidence": float(sure[inside].mean()), "accuracy": float(right[inside].mean()), "rows": int(inside.sum())}
-        for number in range(_BINS)
-        if (inside := bins == number).any()
-    ]
-    gaps = sum(abs(one["confidence"] - one["accuracy"]) * one["rows"] for one in table)
-    brier = (shares**2).sum(axis=1) - 2 * shares[np.arange(len(truth)), truth] + 1
-    return {"ece": float(gaps / len(truth)), "brier": float(brier.mean()), "calibration": table}
-
-
-def shares_of(logits: Logits) -> Numbers:
-    """Softmax: how the model divides its belief."""
-    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def wilson(right: int, rows: int, confidence: float) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import filelocks
 from search.errors import Cancelled, JobRunning, NotRunning, SearchError
 from search.place import Place
 
@@ -82,7 +83,7 @@ def state(folder: Path) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((folder / _STATE).read_text())
     except FileNotFoundError:
         return {"state": "never"}
-    if found["state"] == "running" and not _is_running(folder):
+    if found["state"] == "running" and not filelocks.is_held(folder / _LOCK):
         found["state"] = "interrupted"
         found["error"] = "The process ended in the middle. What is finished is kept: start the job again to go on."
     return found
@@ -95,17 +96,6 @@ def cancel(folder: Path) -> str:
         raise NotRunning(f"No job is running on the index in {folder}, so there is nothing to cancel.")
     Place(str(folder)).write(_CANCEL, found["id"].encode())
     return str(found["id"])
-
-
-def _is_running(folder: Path) -> bool:
-    try:
-        with (folder / _LOCK).open("r") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
 
 
 def _now() -> str:

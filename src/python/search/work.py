@@ -158,7 +158,7 @@ def _packed() -> Path:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted((_SOURCES / "search").rglob("*.py")):
             archive.write(path, path.relative_to(_SOURCES))
-        for name in ("hardware.py", "libraries.py", "settinglines.py"):
+        for name in ("filelocks.py", "hardware.py", "libraries.py", "settinglines.py"):
             archive.write(_SOURCES / name, name)
     packed = Path(tempfile.mkdtemp(prefix="evergreen-")) / "search.zip"
     packed.write_bytes(buffer.getvalue())

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from calibration import calibration
 from tuning import entities
 from tuning.conditions import LOWER_IS_BETTER
 from tuning.interval import Counts, Interval, paired_proportions, resampled, sign_test
 
 SIGNIFICANCE = 0.05
-_BINS = 15
 
 Outputs = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
@@ -106,28 +106,6 @@ def compare(
     return decided
 
 
-def calibration(labels: Ids, logits: Outputs) -> dict[str, Any]:
-    """Whether the model is as sure as it is right.
-
-    `ece` is the expected calibration error over 15 bins of equal width (C. Guo et al., "On calibration of modern
-    neural networks", 2017), `brier` the Brier score over all labels, 0 to 2 (G. W. Brier, 1950); `calibration` has
-    confidence, accuracy and rows of each bin that is not empty.
-    """
-    shares = _softmax(logits)
-    sure, right = shares.max(axis=1), shares.argmax(axis=1) == labels
-    bins = np.minimum((sure * _BINS).astype(np.int64), _BINS - 1)
-    table = [
-        {"confidence": float(sure[inside].mean()), "accuracy": float(right[inside].mean()), "rows": int(inside.sum())}
-        for number in range(_BINS)
-        if (inside := bins == number).any()
-    ]
-    gaps = sum(abs(one["confidence"] - one["accuracy"]) * one["rows"] for one in table)
-    # The sum over labels of (share - truth) squared, without a table of the truth.
-    of_truth = shares[np.arange(len(labels)), labels]
-    brier = (shares**2).sum(axis=1) - 2 * of_truth + 1
-    return {"ece": float(gaps / len(labels)), "brier": float(brier.mean()), "calibration": table}
-
-
 def _classes(truth: Ids, predicted: Ids, names: Sequence[str]) -> dict[str, Any]:
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
@@ -218,11 +196,6 @@ def _f1_interval(truth: Ids, old: Ids, new: Ids, labels: int, seed: int) -> Inte
 
 def _lengths(lengths: Sequence[int] | None, words: Ids) -> Sequence[int]:
     return lengths if lengths is not None else [len(words)]
-
-
-def _softmax(logits: Outputs) -> npt.NDArray[np.float64]:
-    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def _cross_entropy(labels: Ids, logits: Outputs) -> float:

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import filelocks
 from tuning import disk
 from tuning.errors import BadRequest, Cancelled, NotTraining
 from tuning.places import files
@@ -251,14 +252,7 @@ def _folder(root: Path, name: str) -> Path:
 
 
 def _is_running(folder: Path) -> bool:
-    try:
-        with (folder / "lock").open("r") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+    return filelocks.is_held(folder / "lock")
 
 
 def records(run: Run) -> list[Unfinished]:

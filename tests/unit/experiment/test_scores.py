@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from calibration import calibration, shares_of
 from experiment import scores
 
 RNG = np.random.default_rng(0)
@@ -21,7 +22,7 @@ def test_the_figures_are_those_of_scikit_learn() -> None:
     for average in ("macro", "weighted"):
         assert found[f"f1_{average}"]["value"] == pytest.approx(metrics.f1_score(TRUTH, guessed, average=average))
     assert found["confusion_matrix"] == metrics.confusion_matrix(TRUTH, guessed).tolist()
-    assert found["loss"] == pytest.approx(metrics.log_loss(TRUTH, scores.shares_of(LOGITS)))
+    assert found["loss"] == pytest.approx(metrics.log_loss(TRUTH, shares_of(LOGITS)))
     assert found["precision_macro"] == pytest.approx(metrics.precision_score(TRUTH, guessed, average="macro"))
     assert scores.brief(TRUTH, LOGITS)["f1_macro"] == pytest.approx(found["f1_macro"]["value"])
     assert found["f1_macro"]["low"] < found["f1_macro"]["value"] < found["f1_macro"]["high"]
@@ -61,6 +62,6 @@ def test_a_difference_must_be_more_than_chance() -> None:
 
 def test_calibration_of_a_model_that_is_always_sure() -> None:
     logits = np.array([[100.0, 0.0]] * 4, dtype=np.float32)
-    found = scores.calibration(np.array([0, 0, 0, 1]), logits)
+    found = calibration(np.array([0, 0, 0, 1]), logits)
     assert found["ece"] == pytest.approx(0.25) and found["brier"] == pytest.approx(0.5)
     assert not math.isnan(found["ece"])
