@@ -115,7 +115,7 @@ class Cable:
             if self._cut:
                 return
             try:
-                far = socket.create_connection(("127.0.0.1", self._target), timeout=5)
+                far = socket.create_connection(("127.0.0.1", self._target), timeout=60)
             except OSError:
                 return
             with far:

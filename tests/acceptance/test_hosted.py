@@ -2,8 +2,7 @@
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +11,7 @@ import requests
 
 from acceptance.running import Server, make_root
 from unit.inference.hosted_server import Provider, Reply, as_events, as_json, one_by_one, serving
+from waiting import eventually
 
 ITEM, CLASS = "HuggingFace API", "msg.HFRequest"
 KEYS = ("hf_typed_in_the_message", "hf_of_the_credential", "hf_of_the_environment")
@@ -160,22 +160,15 @@ def test_a_crash_takes_the_key_and_the_message_asks_for_it(hosted: Server, provi
 
     sender = threading.Thread(target=send)
     sender.start()
-    _wait(lambda: len(provider.posts) > count)
+    eventually(lambda: len(provider.posts) > count)
     hosted.process.kill()
-    hosted.process.wait(30)
-    sender.join(30)
+    hosted.process.wait(60)
+    sender.join(60)
     hosted.output.clear()
     hosted.start()
     found = hosted.call("GET", "/api/irislite/messages?status=Suspended").json()
     (message,) = [each["id"] for each in found]
     answer = hosted.call("POST", "/api/irislite/messages/resubmit", json={"ids": [message]})
     assert answer.ok, answer.text
-    _wait(lambda: "send the message again with it" in log_of(hosted))
+    eventually(lambda: "send the message again with it" in log_of(hosted))
     assert len(provider.posts) == count + 1, "nothing is sent without its key"
-
-
-def _wait(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.05)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from acceptance.running import Server
+from acceptance.running import Server, make_root
 
 SETTINGS = {
     "HuggingFace gpt2 local": "model_url=https://huggingface.co/gpt2\nname=gpt2\ntask=text-generation",
@@ -27,6 +27,16 @@ SETTINGS = {
 
 def ml(server: Server, item: str, body: str) -> dict[str, Any]:
     return json.loads(server.test(item, "msg.MLRequest", body)["body"])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A production of its own: what is set wrong and taken away here no other test may find."""
+    server = Server(make_root(tmp_path_factory.mktemp("root")), demo=False)
+    try:
+        yield server.start()
+    finally:
+        server.process.kill()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -205,7 +215,6 @@ def test_too_few_or_odd_labels(server: Server) -> None:
     server.configure("Python.TuningOperation", "model_name=bert-base-cased\nnum_labels=3")
     body = {"columns": "ReviewLabel,ReviewText", "table": "iris.Review", "limit": 50}
     assert "num_labels" in server.refusal("Python.TuningOperation", "msg.TrainRequest", body)
-    server.configure("Python.TuningOperation", "model_name=all-MiniLM-L6-v2\nnum_labels=5")  # as other tests find it
 
 
 def test_a_model_that_has_gone_is_missed(server: Server) -> None:

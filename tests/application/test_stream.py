@@ -4,9 +4,8 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from irislite.errors import RequestFailed
 from irislite.testing import Running
 from irislite.testing import running as production_of
 from real_redis import RedisServer
+from waiting import eventually
 
 FILE = Path(__file__).with_name("stream_production.py")
 POSTS, RESULTS, DEAD = (f"evergreen:sentiment:{name}" for name in ("posts", "results", "dead"))
@@ -59,13 +59,6 @@ def send(client: Any, *posts: dict[str, Any], stream: str = POSTS) -> None:
         pipe.execute()
 
 
-def until(holds: Callable[[], bool], patience_s: float = 15.0) -> None:
-    deadline = time.monotonic() + patience_s
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.02)
-
-
 def test_posts_come_out_labelled_with_one_message_for_a_batch(stream: Running, client: Any) -> None:
     with client.pubsub() as listening:
         listening.subscribe("stream", "STREAM")
@@ -73,14 +66,14 @@ def test_posts_come_out_labelled_with_one_message_for_a_batch(stream: Running, c
             client,
             *({"id": number, "text": f"a {'good' if number % 2 else 'bad'} day {number}"} for number in range(40)),
         )
-        until(lambda: client.xlen(RESULTS) == 40)
+        eventually(lambda: client.xlen(RESULTS) == 40)
         heard = []
         while (message := listening.get_message(ignore_subscribe_messages=True, timeout=0.5)) or len(heard) < 80:
             if message:
                 heard.append((message["channel"], json.loads(message["data"])))
     assert Counter(channel for channel, _ in heard) == {"stream": 40, "STREAM": 40}
     assert all(told["sentiment"] == ("good" in told["tweet"]) and told["returns"] == 1 for _, told in heard)
-    until(lambda: client.xpending(POSTS, "labellers")["pending"] == 0)
+    eventually(lambda: client.xpending(POSTS, "labellers")["pending"] == 0)
     stream.wait_idle()
     asked = [arrow for arrow in stream.trace if arrow.kind == "request"]
     batches = [arrow for arrow in asked if arrow.target == "Python.SentimentProcess"]
@@ -101,38 +94,38 @@ def test_texts_typed_by_hand(stream: Running, client: Any) -> None:
 def test_what_is_no_post_is_a_dead_letter(stream: Running, client: Any) -> None:
     client.xadd(POSTS, {"post": "no JSON"})
     send(client, {"id": 1, "text": "a good day"})
-    until(lambda: client.xlen(RESULTS) == 1 and client.xlen(DEAD) == 1)
+    eventually(lambda: client.xlen(RESULTS) == 1 and client.xlen(DEAD) == 1)
     assert "no JSON" in client.xrange(DEAD)[0][1]["reason"]
-    until(lambda: any("1 dead letters" in entry.text for entry in stream.log))
+    eventually(lambda: any("1 dead letters" in entry.text for entry in stream.log))
 
 
 def test_a_model_that_is_away_costs_nothing(stream: Running, client: Any) -> None:
     stream.director.enable_item("Python.MLOperation", False)
     send(client, *({"id": number, "text": f"a good day {number}"} for number in range(5)))
-    until(
+    eventually(
         lambda: any(
             entry.config_name == "Python.SentimentService" and "MLOperation" in entry.text for entry in stream.log
         )
     )
     assert client.xlen(RESULTS) == client.xlen(DEAD) == 0
     stream.director.enable_item("Python.MLOperation", True)
-    until(lambda: client.xlen(RESULTS) == 5)
-    until(lambda: client.xpending(POSTS, "labellers")["pending"] == 0)
+    eventually(lambda: client.xlen(RESULTS) == 5)
+    eventually(lambda: client.xpending(POSTS, "labellers")["pending"] == 0)
     assert client.xlen(DEAD) == 0
 
 
 def test_redis_goes_and_comes_back(stream: Running, client: Any, server: RedisServer) -> None:
     send(client, {"id": 1, "text": "a good day"})
-    until(lambda: client.xlen(RESULTS) == 1)
+    eventually(lambda: client.xlen(RESULTS) == 1)
     server.kill()
     with pytest.raises(RequestFailed, match=r"Redis at .* start it"):
         stream.send("Python.SentimentProcess", msg.SentimentRequest(texts=["a good day"]))
-    until(
+    eventually(
         lambda: any("start it" in entry.text and entry.config_name == "Python.SentimentService" for entry in stream.log)
     )
     server.start()
     send(client, {"id": 2, "text": "a better day"})
-    until(lambda: client.xlen(RESULTS) == 2)
+    eventually(lambda: client.xlen(RESULTS) == 2)
     told = [
         entry for entry in stream.log if entry.config_name == "Python.SentimentService" and "start it" in entry.text
     ]
@@ -154,13 +147,13 @@ def test_the_production_is_killed_and_nothing_is_lost(client: Any, tmp_path: Pat
     process = start()
     try:
         for share in (0.1, 0.4):
-            until(lambda: client.xlen("killed:results") > share * len(posts), 40)  # noqa: B023 - called at once
+            eventually(lambda: client.xlen("killed:results") > share * len(posts))  # noqa: B023 - called at once
             process.kill()
             process.wait()
             assert client.xlen("killed:results") < len(posts), "in the middle of it"
             process = start()
-        until(lambda: client.xlen("killed:results") >= len(posts), 40)
-        until(lambda: client.xpending("killed:posts", "labellers")["pending"] == 0)
+        eventually(lambda: client.xlen("killed:results") >= len(posts))
+        eventually(lambda: client.xpending("killed:posts", "labellers")["pending"] == 0)
     finally:
         process.kill()
         process.wait()

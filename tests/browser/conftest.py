@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +24,7 @@ from irislite.director import Director
 from irislite.web.accounts import Accounts
 from irislite.web.app import create_app
 from runtime.web.serving import serving
+from waiting import eventually
 
 FOLDER = Path(__file__).parent
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -38,7 +38,7 @@ LOOKS: dict[str, tuple[int, int, Literal["light", "dark"]]] = {
     "dark": (1280, 800, "dark"),
     "phone": (390, 844, "light"),
 }
-expect.set_options(timeout=8_000)
+expect.set_options(timeout=30_000)
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,7 @@ class Desk:
 
     def settle(self, session_id: int) -> None:
         """Wait until everything in a session is done."""
-        done = threading.Event()
-        for _ in range(400):
-            if all(header.status >= 7 for header in self.director.store.session(session_id)):
-                return
-            done.wait(0.01)
-        raise AssertionError(f"session {session_id} did not end")
+        eventually(lambda: all(header.status >= 7 for header in self.director.store.session(session_id)))
 
 
 @pytest.fixture(scope="package")

@@ -119,6 +119,6 @@ def _serving(root: Path, folder: Path, hub: LocalHub) -> Iterator[House]:
         finally:
             process.terminate()
             try:
-                process.wait(30)
+                process.wait(60)
             except subprocess.TimeoutExpired:  # a library that is being loaded does not hear of it
                 process.kill()

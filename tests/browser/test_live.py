@@ -15,6 +15,7 @@ from irislite.views import ItemState, ItemView
 from irislite.web.portal import production, ticks
 from irislite.web.portal.fresh import Fresh
 from irislite.web.portal.snapshot import Snapshot, drawn
+from waiting import eventually
 
 ITEMS = [
     ItemView(
@@ -121,14 +122,24 @@ def test_open_pages_share_what_they_show(
 
 
 def test_a_page_out_of_sight_is_sent_nothing_and_catches_up(
-    shared_context: BrowserContext, page: Page, desk: Desk
+    shared_context: BrowserContext, page: Page, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    told: list[bool] = []
+    sight = ticks.Ticks.sight
+
+    def noted(clock: ticks.Ticks, client: Client, in_sight: bool) -> None:
+        sight(clock, client, in_sight)
+        told.append(in_sight)
+
+    monkeypatch.setattr(ticks.Ticks, "sight", noted)
     other = shared_context.new_page()
     for one in (page, other):
         one.goto("/production")
         expect(processed(one)).to_be_visible()
-    before = processed(other).inner_text()
     show(other, False)
+    eventually(lambda: False in told)
+    page.wait_for_timeout(1000 * ticks.TICK_S)  # what was on its way has come
+    before = processed(other).inner_text()
     desk.test("Sentiment")
     expect(processed(page)).to_have_text(str(desk.director.item("Sentiment").processed))
     page.wait_for_timeout(1000 * ticks.TICK_S)  # a round more: all pages of one are told together

@@ -1,7 +1,6 @@
 """The production page, used as an operator uses it."""
 
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -9,6 +8,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from browser.conftest import Desk
 from irislite.views import ItemState
+from irislite.web.portal import ticks
+from waiting import eventually
 
 
 def card(page: Page, item: str) -> Locator:
@@ -84,7 +85,7 @@ def test_settings_are_applied_while_another_tab_is_looked_at(
     apply, go_on = desk.director.apply_settings, threading.Event()
 
     def slowly(*args: Any) -> list[str]:
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         return apply(*args)
 
     monkeypatch.setattr(desk.director, "apply_settings", slowly)
@@ -178,7 +179,7 @@ def test_keyboard_opens_and_closes_an_item(page: Page) -> None:
     page.keyboard.press("Enter")
     panel = page.get_by_role("region", name="Item Trainer")
     expect(panel).to_be_focused()
-    assert "item=Trainer" in page.url
+    page.wait_for_url("**item=Trainer*")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(panel).to_have_count(0)
@@ -215,13 +216,19 @@ def test_another_production_is_not_passed_off_as_this_one(page: Page, name: str)
 
 def test_open_pages_ask_the_engine_once(page: Page, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Several open pages share their questions."""
-    asked = []
-    items = desk.director.items
-    monkeypatch.setattr(desk.director, "items", lambda: asked.append(time.monotonic()) or items())
+    asked, turns = [], []
+    items, serve = desk.director.items, ticks.OpenPage.serve
+
+    async def counted(open_page: ticks.OpenPage) -> None:
+        turns.append(open_page)
+        await serve(open_page)
+
+    monkeypatch.setattr(desk.director, "items", lambda: asked.append(1) or items())
+    monkeypatch.setattr(ticks.OpenPage, "serve", counted)
     tabs = [page, page.context.new_page(), page.context.new_page()]
     for tab in tabs:
         tab.goto("/production")
-    expect(card(tabs[-1], "Trainer")).to_be_visible()
-    asked.clear()
-    page.wait_for_timeout(1_200)
-    assert 1 <= len(asked) <= 3  # three pages, each once a second
+    eventually(lambda: len(set(turns)) == 3)
+    asked.clear(), turns.clear()
+    eventually(lambda: len(turns) >= 9)
+    assert 1 <= len(asked) <= len(turns) / 2  # a third of them, if nothing else makes the machine wait

@@ -18,7 +18,7 @@ FORM = {"username": USERNAME, "password": PASSWORD, "next": "/log"}
 def signed_in(desk: Desk) -> requests.Session:
     """A script with the cookie of a sign-in."""
     session = requests.Session()
-    assert session.post(f"{desk.url}/signin", data=FORM, allow_redirects=False, timeout=5).status_code == 303
+    assert session.post(f"{desk.url}/signin", data=FORM, allow_redirects=False, timeout=60).status_code == 303
     return session
 
 
@@ -48,7 +48,7 @@ def test_a_pages_own_scripts_run_and_no_other(window: Callable[..., Visit]) -> N
 def test_each_page_has_a_nonce_of_its_own(desk: Desk) -> None:
     session, nonces = signed_in(desk), set()
     for _ in range(2):
-        answer = session.get(f"{desk.url}/log", timeout=5)
+        answer = session.get(f"{desk.url}/log", timeout=60)
         nonce = re.findall(r"'nonce-([^']+)'", answer.headers["content-security-policy"])[0]
         assert answer.text.count("<script") == answer.text.count(f'<script nonce="{nonce}"') > 3
         nonces.add(nonce)
@@ -56,7 +56,7 @@ def test_each_page_has_a_nonce_of_its_own(desk: Desk) -> None:
 
 
 def test_the_sign_in_page_runs_no_script_at_all(desk: Desk) -> None:
-    answer = requests.get(f"{desk.url}/signin", timeout=5)
+    answer = requests.get(f"{desk.url}/signin", timeout=60)
     assert "script-src 'none'" in answer.headers["content-security-policy"]
     assert "<script" not in answer.text
 
@@ -64,7 +64,7 @@ def test_the_sign_in_page_runs_no_script_at_all(desk: Desk) -> None:
 def test_the_cookie_is_of_this_server_alone(desk: Desk) -> None:
     session = signed_in(desk)
     assert [cookie.name for cookie in session.cookies] == [desk.accounts.cookie]
-    cookie = session.post(f"{desk.url}/signin", data=FORM, allow_redirects=False, timeout=5).headers["set-cookie"]
+    cookie = session.post(f"{desk.url}/signin", data=FORM, allow_redirects=False, timeout=60).headers["set-cookie"]
     assert "httponly" in cookie.lower() and "samesite=lax" in cookie.lower()
 
 
@@ -72,8 +72,8 @@ def test_a_token_from_before_the_sign_in_is_not_kept(desk: Desk) -> None:
     """Whoever plants a cookie in somebody's browser has nothing of their sign-in."""
     session = signed_in(desk)
     before = session.cookies[desk.accounts.cookie]
-    session.post(f"{desk.url}/signin", data=FORM, allow_redirects=False, timeout=5)
-    planted = requests.get(f"{desk.url}/log", cookies={desk.accounts.cookie: before}, allow_redirects=False, timeout=5)
+    session.post(f"{desk.url}/signin", data=FORM, allow_redirects=False, timeout=60)
+    planted = requests.get(f"{desk.url}/log", cookies={desk.accounts.cookie: before}, allow_redirects=False, timeout=60)
     assert planted.status_code == 303
 
 
@@ -90,20 +90,20 @@ def test_a_token_from_before_the_sign_in_is_not_kept(desk: Desk) -> None:
 def test_no_other_page_signs_anybody_in_or_out_or_sends_files(desk: Desk, headers: dict[str, str]) -> None:
     session = signed_in(desk)
     for path in ("/signin", "/signout", "/_nicegui/client/x/upload/1"):
-        assert session.post(desk.url + path, data=FORM, headers=headers, timeout=5).status_code == 403
-    assert session.get(f"{desk.url}/log", allow_redirects=False, timeout=5).status_code == 200
+        assert session.post(desk.url + path, data=FORM, headers=headers, timeout=60).status_code == 403
+    assert session.get(f"{desk.url}/log", allow_redirects=False, timeout=60).status_code == 200
 
 
 def test_files_are_taken_from_operators_alone_and_up_to_a_size(desk: Desk) -> None:
     path = f"{desk.url}/_nicegui/client/x/upload/1"
-    assert requests.post(path, data=b"x", timeout=5).status_code == 401
+    assert requests.post(path, data=b"x", timeout=60).status_code == 401
     session = signed_in(desk)
-    assert session.post(path, data=b"x", timeout=5).status_code == 404  # past the gate: there is no such page
+    assert session.post(path, data=b"x", timeout=60).status_code == 404  # past the gate: there is no such page
 
     def endless() -> object:
         yield b"x"
 
-    answer = session.post(path, data=endless(), headers={"Content-Length": str(10**10)}, timeout=5)  # type: ignore[arg-type]
+    answer = session.post(path, data=endless(), headers={"Content-Length": str(10**10)}, timeout=60)  # type: ignore[arg-type]
     assert answer.status_code in (400, 413)
 
 
@@ -135,7 +135,7 @@ def test_an_open_page_ends_with_its_session(visit: Callable[..., Visit], desk: D
     page.wait_for_url("**/log")
     expect(page.get_by_role("heading", name="Event Log")).to_be_visible()
     cookie = next(each for each in window.context.cookies() if each["name"] == desk.accounts.cookie)
-    requests.post(f"{desk.url}/signout", cookies={cookie["name"]: cookie["value"]}, allow_redirects=False, timeout=5)
+    requests.post(f"{desk.url}/signout", cookies={cookie["name"]: cookie["value"]}, allow_redirects=False, timeout=60)
     page.wait_for_url("**/signin?next=%2Flog")
     window.problems.clear()
 
@@ -149,7 +149,7 @@ def test_a_page_that_wakes_up_after_its_session_asks_for_the_sign_in(visit: Call
     page.wait_for_function("window.did_handshake")
     page.evaluate("socket.disconnect()")  # a laptop that is closed
     cookie = next(each for each in window.context.cookies() if each["name"] == desk.accounts.cookie)
-    requests.post(f"{desk.url}/signout", cookies={cookie["name"]: cookie["value"]}, allow_redirects=False, timeout=5)
+    requests.post(f"{desk.url}/signout", cookies={cookie["name"]: cookie["value"]}, allow_redirects=False, timeout=60)
     page.evaluate("socket.connect()")
     page.wait_for_url("**/signin?next=%2Flog")
     window.problems.clear()
@@ -178,17 +178,17 @@ def test_no_secret_is_in_any_page_answer_or_log(desk: Desk) -> None:
         {"name": "planted", "role": "operator", "password": in_password},
         {"name": "x", "password": in_password},
     ):
-        requests.post(users, json=body, auth=(USERNAME, PASSWORD), timeout=5)
+        requests.post(users, json=body, auth=(USERNAME, PASSWORD), timeout=60)
     browser, shown = signed_in(desk), ""
     pages = ("/production", "/production?item=Spare", "/test?item=Spare", "/messages", f"/trace?session={session_id}", "/log",
              "/sql", "/system", "/system?tab=users", "/system?tab=credentials", "/system?tab=audit")  # fmt: skip
     for path in pages:
-        shown += browser.get(desk.url + path, timeout=10).text
-    paths = requests.get(f"{desk.url}/openapi.json", auth=(USERNAME, PASSWORD), timeout=5).json()["paths"]
+        shown += browser.get(desk.url + path, timeout=60).text
+    paths = requests.get(f"{desk.url}/openapi.json", auth=(USERNAME, PASSWORD), timeout=60).json()["paths"]
     for path in [path for path, methods in paths.items() if "get" in methods]:
         for name, value in {"name": "Spare", "session_id": session_id, "message_id": session_id, "room": "log"}.items():
             path = path.replace(f"{{{name}}}", str(value))
-        shown += requests.get(desk.url + path, auth=("planted", in_password), timeout=10).text
+        shown += requests.get(desk.url + path, auth=("planted", in_password), timeout=60).text
     director.flush()
     kept = b"".join(file.read_bytes() for file in director.home.iterdir() if file.suffix in (".db", ".db-wal", ".json")
                     and file.name != "credentials.json")  # fmt: skip

@@ -83,7 +83,7 @@ def test_no_live_connection_from_elsewhere(desk: Desk, page: Page) -> None:
     }  # fmt: skip
     answers = []
     for origin in (desk.url, "http://evil.example"):
-        connection = HTTPConnection(desk.url.removeprefix("http://"), timeout=5)
+        connection = HTTPConnection(desk.url.removeprefix("http://"), timeout=60)
         path = "/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
         connection.request("GET", path, headers=upgrade | {"Origin": origin})
         answers.append(connection.getresponse().status)

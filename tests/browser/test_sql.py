@@ -44,6 +44,7 @@ def test_tables_are_found_and_their_rows_turned_by_the_page(page: Page) -> None:
     expect(shown.locator("tbody tr").first).to_contain_text("1<img src=x")
     expect(shown.locator("td.nothing").first).to_have_text("NULL")
     page.get_by_role("button", name="Next").click()
+    expect(page.get_by_text("Rows 101 to 200 of 231")).to_be_visible()
     page.get_by_role("button", name="Next").click()
     expect(page.get_by_text("Rows 201 to 231 of 231")).to_be_visible()
     expect(shown.locator("tbody tr").last).to_contain_text("tea 229")

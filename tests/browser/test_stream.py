@@ -22,6 +22,7 @@ from browser.conftest import LOOKS, PASSWORD, USERNAME, Visit, new_context, sign
 from browser.test_looks import look
 from real_redis import RedisServer, free_port
 from sentiment import Names
+from waiting import eventually
 
 KEYWORDS = {"tea": 0.8, "trains": 0.35, "weather": 0.55}
 NAMES = Names("evergreen:sentiment")
@@ -74,10 +75,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
                 client.xadd(NAMES.posts, {"post": json.dumps({"id": number, "text": text})})
             for body in ("no JSON at all", json.dumps({"id": 77, "text": 5}), MARKUP):
                 client.xadd(NAMES.posts, {"post": body})
-            deadline = time.monotonic() + 20
-            while client.xlen(NAMES.results) < 30 or client.xlen(NAMES.dead) < 3:
-                assert time.monotonic() < deadline, "they are labelled"
-                time.sleep(0.05)
+            eventually(lambda: client.xlen(NAMES.results) >= 30 and client.xlen(NAMES.dead) >= 3)
             yield Served(f"http://localhost:{port}", server, client)
         finally:
             process.terminate()

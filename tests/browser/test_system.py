@@ -176,5 +176,5 @@ def state(desk: Desk) -> object:
 
 
 def test_rest_and_portal_know_the_same_people(desk: Desk) -> None:
-    answer = requests.get(f"{desk.url}/api/irislite/system/me", auth=(USERNAME, PASSWORD), timeout=5)
+    answer = requests.get(f"{desk.url}/api/irislite/system/me", auth=(USERNAME, PASSWORD), timeout=60)
     assert answer.json() == {"name": USERNAME, "role": "administrator"}

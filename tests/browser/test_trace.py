@@ -34,6 +34,7 @@ def test_click_and_keyboard_open_a_message(page: Page, desk: Desk) -> None:
     page.keyboard.press("Enter")
     expect(details.get_by_role("heading")).to_have_text(f"3. Response {session + 2}")
     expect(details.locator(".tree")).to_contain_text("0.9731")
+    page.wait_for_url(f"**message={session + 2}*")
     page.reload()
     expect(details.get_by_role("heading")).to_have_text(f"3. Response {session + 2}")
 
@@ -94,6 +95,7 @@ def test_timeline_tells_where_the_time_went(page: Page, desk: Desk) -> None:
     page.locator(".bar").last.click()
     expect(page.get_by_role("region", name="Message").get_by_role("heading")).to_have_text(f"2. Request {session + 1}")
     expect(page.get_by_role("region", name="Message")).to_contain_text("At work")
+    page.wait_for_url(f"**message={session + 1}*")
     page.reload()
     expect(page.locator(".bar[aria-pressed=true]")).to_contain_text("Sentiment")
 

@@ -455,7 +455,7 @@ class Pods:
 
     def _answers(self, port: int, path: str) -> bool:
         try:
-            return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=5).status_code == 200
+            return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=60).status_code == 200
         except httpx.HTTPError:
             return False
 
@@ -463,7 +463,7 @@ class Pods:
         """Stop them as the kubelet does; how they ended."""
         for process in self._processes:
             process.terminate()
-        return [process.wait(30) for process in self._processes]
+        return [process.wait(60) for process in self._processes]
 
 
 def test_a_post_goes_through_the_pods(
@@ -492,7 +492,7 @@ def test_a_post_goes_through_the_pods(
         account = made_secrets["redis"]["production-password"]
         with redis_client(port=redis, username="production", password=account) as client, client.pubsub() as listening:
             listening.subscribe("stream")
-            listening.get_message(timeout=5)  # that it listens
+            listening.get_message(timeout=60)  # that it listens
             post = {"text": "What a wonderful phone https://example.com/x"}
             told = {"Authorization": f"Bearer {made_secrets['stream']['token']}"}
             receiver = f"http://127.0.0.1:{ports['stream-receiver']}/posts"

@@ -5,14 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from irislite.director import Director
+from waiting import eventually
 
-T = TypeVar("T")
 SOURCES = Path(__file__).parents[2] / "src" / "python"
 DYING = """
 import sys, time
@@ -28,15 +26,6 @@ while not eval(condition):
 print(header.id, flush=True)
 time.sleep(60)
 """
-
-
-def eventually(check: Callable[[], T], timeout_s: float = 20) -> T:
-    """Wait until the check holds; what it returned."""
-    deadline = time.monotonic() + timeout_s
-    while not (found := check()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
-    return found
 
 
 def message_class(director: Director, item: str) -> str:

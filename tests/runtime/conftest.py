@@ -86,14 +86,14 @@ class Chain(BusinessProcess):
             return Answer()
         if request.text.startswith("early"):
             self.send_request_async("Echo", Ask(text="a"), completion_key="a")
-            self.send_request_sync("Other", Ask(text="sleep 0.3"), timeout=5)
+            self.send_request_sync("Other", Ask(text="sleep 0.3"), timeout=60)
             if request.text == "early raise":
                 raise ValueError("after a call")
             return Answer(text="begun")
         if request.text == "reply raise":
             self.reply(Answer(text="replied"))
             raise ValueError("after the reply")
-        return self.send_request_sync("Echo", Ask(text=request.text), timeout=5)
+        return self.send_request_sync("Echo", Ask(text=request.text), timeout=60)
 
     def on_response(self, request, response, call_request, call_response, completion_key):
         self.seen += 1

@@ -82,7 +82,7 @@ class Greeter(BusinessOperation):
 class Relay(BusinessProcess):
     @handler(Ask)
     def ask(self, request: Ask):
-        return self.send_request_sync("Greeter", request, timeout=5)
+        return self.send_request_sync("Greeter", request, timeout=60)
 
     @handler(Typed)
     def typed(self, request: Typed):

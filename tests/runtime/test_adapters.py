@@ -9,7 +9,7 @@ from irislite.director import Director
 from irislite.errors import ItemNotRunning, ProductionError
 from irislite.views import ItemState
 from runtime import asking
-from runtime.asking import eventually
+from waiting import eventually
 
 COMPONENTS = '''
 from dataclasses import dataclass
@@ -150,7 +150,7 @@ def notes(director: Director) -> list[str]:
 
 
 def ask(director: Director, target: str, text: str) -> str:
-    return asking.ask(director, asking.message_class(director, "Keep"), text, target, timeout_s=5)["text"]
+    return asking.ask(director, asking.message_class(director, "Keep"), text, target, timeout_s=60)["text"]
 
 
 def kept(director: Director) -> list[str]:

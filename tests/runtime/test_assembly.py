@@ -13,7 +13,8 @@ from irislite.eventlog import LogType
 from irislite.header import Status
 from irislite.throughput import STEP_S, STEPS, Throughput
 from irislite.views import ItemState
-from runtime.asking import ask, eventually
+from runtime.asking import ask
+from waiting import eventually
 
 COMPONENTS = '''
 from dataclasses import dataclass

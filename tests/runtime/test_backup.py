@@ -21,8 +21,9 @@ from irislite.director import Director
 from irislite.errors import DataFolderInUse, StoreError
 from irislite.header import Status
 from irislite.restore import restore
-from runtime.asking import ask, eventually
+from runtime.asking import ask
 from runtime.test_purge import command
+from waiting import eventually
 
 
 def keep(home: Path, value: str) -> None:
@@ -87,8 +88,8 @@ def test_what_was_accepted_before_a_backup_is_in_it_and_works_on(
         again.load(production_file)
         again.start()
         last = before[-1][0]
-        eventually(lambda: again.store.header(last).status is Status.COMPLETED, 30)
-        eventually(lambda: not again.store.has_open_processes("Chain"), 30)
+        eventually(lambda: again.store.header(last).status is Status.COMPLETED)
+        eventually(lambda: not again.store.has_open_processes("Chain"))
         assert ask(again, ask_class, "after")["text"] == "Hello after!"
         assert [row[0] for row in again.tables.execute("SELECT a FROM iris.Mine")] == [7]
     finally:

@@ -16,7 +16,7 @@ from irislite.director import Director
 from irislite.errors import IrisliteError
 from irislite.header import Status
 from irislite.views import ItemState
-from runtime.asking import eventually
+from waiting import eventually
 
 
 @pytest.fixture(autouse=True)

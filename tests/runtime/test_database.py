@@ -26,7 +26,7 @@ def test_what_was_written_is_there_after_a_reopen(tmp_path: Path) -> None:
 def test_a_write_that_fails_fails_alone(tmp_path: Path) -> None:
     database = Database(tmp_path)
     gate = threading.Event()
-    first = database.submit(lambda connection: gate.wait(5))  # holds the writer, so that the next ones form a group
+    first = database.submit(lambda connection: gate.wait(60))  # holds the writer, so that the next ones form a group
     writes = [database.submit(keep(name, "x")) for name in ("a", "b", "a", "c")]
     gate.set()
     first.wait()

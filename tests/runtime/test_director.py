@@ -24,7 +24,8 @@ from irislite.errors import (
 )
 from irislite.header import MessageType, Status
 from irislite.views import ItemState
-from runtime.asking import ask, eventually
+from runtime.asking import ask
+from waiting import eventually
 
 
 def test_a_request_is_answered_and_leaves_a_full_trace(director: Director, ask_class: str) -> None:
@@ -54,13 +55,13 @@ def test_a_process_asks_and_answers(director: Director, ask_class: str) -> None:
 def test_a_process_fans_out_and_keeps_its_state_between_answers(
     director: Director, ask_class: str, target: str
 ) -> None:
-    answer = ask(director, ask_class, "fan a,b,c", target, timeout_s=10)
+    answer = ask(director, ask_class, "fan a,b,c", target, timeout_s=60)
     assert answer == {"text": "a=Hello a!|b=Hello b!|c=Hello c!", "number": 3}
 
 
 def test_an_error_in_a_call_of_a_process_reaches_its_caller(director: Director, ask_class: str) -> None:
     with pytest.raises(RequestFailed, match="asked to raise"):
-        ask(director, ask_class, "fan a,raise", "Chain", timeout_s=10)
+        ask(director, ask_class, "fan a,raise", "Chain", timeout_s=60)
 
 
 def test_an_operation_that_raises_answers_with_the_error_and_goes_on(director: Director, ask_class: str) -> None:
@@ -299,8 +300,8 @@ def test_an_error_is_answered_though_nobody_waits(director: Director, ask_class:
 @pytest.mark.parametrize(("text", "words"), [("exit", "SystemExit: 3"), ("odd", "ValueError: a file named")])
 def test_whatever_a_handler_raises_the_item_goes_on(director: Director, ask_class: str, text: str, words: str) -> None:
     with pytest.raises(RequestFailed, match=words):
-        ask(director, ask_class, text, timeout_s=5)
-    assert ask(director, ask_class, "again", timeout_s=5)["text"] == "Hello again!"
+        ask(director, ask_class, text, timeout_s=60)
+    assert ask(director, ask_class, "again", timeout_s=60)["text"] == "Hello again!"
 
 
 @pytest.mark.parametrize("size", [10, 200_000])
@@ -313,7 +314,7 @@ def test_a_secret_reaches_the_target_however_large_the_message(director: Directo
 def test_who_waits_for_an_item_that_then_fails_to_start_is_told(director: Director, ask_class: str) -> None:
     director.enable_item("Late", True)
     with pytest.raises(RequestFailed, match="no download"):
-        ask(director, ask_class, "x", "Late", timeout_s=10)
+        ask(director, ask_class, "x", "Late", timeout_s=60)
 
 
 def test_a_pool_size_of_0_is_for_processes(director: Director, ask_class: str) -> None:
@@ -324,7 +325,7 @@ def test_a_pool_size_of_0_is_for_processes(director: Director, ask_class: str) -
 
 
 def test_an_answer_does_not_overtake_the_process_that_waits_for_another(director: Director, ask_class: str) -> None:
-    answer = ask(director, ask_class, "early", "Chain", timeout_s=10)
+    answer = ask(director, ask_class, "early", "Chain", timeout_s=60)
     assert answer == {"text": "a=Hello a!|begun", "number": 1}
 
 

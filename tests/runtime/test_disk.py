@@ -18,7 +18,8 @@ from irislite.director import Director
 from irislite.errors import StoreError
 from irislite.header import Status
 from irislite.purge import purge
-from runtime.asking import ask, eventually
+from runtime.asking import ask
+from waiting import eventually
 
 NOBODY = 65534
 SOURCES = Path(__file__).parents[2] / "src" / "python"
@@ -44,7 +45,7 @@ def test_a_store_that_may_not_grow_refuses_and_goes_on_when_it_may_again(directo
     assert all("disk is full" in text and "free space" in text for text in refused)
     write(lambda connection: connection.execute("PRAGMA max_page_count = 1000000").fetchone())
     for id_ in accepted:
-        eventually(lambda id_=id_: director.store.header(id_).status is Status.COMPLETED, 20)
+        eventually(lambda id_=id_: director.store.header(id_).status is Status.COMPLETED)
     assert ask(director, ask_class, "after")["text"] == "Hello after!"
     requests = [header for header in director.store.latest(10_000) if header.type == 1]
     assert {header.id for header in requests} >= set(accepted)

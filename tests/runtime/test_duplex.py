@@ -4,7 +4,6 @@ import queue
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +15,7 @@ from irislite.director import Director
 from irislite.errors import NotSupported, RequestFailed
 from irislite.header import Body, BusinessType, Header, Status
 from irislite.router import Sender
+from waiting import eventually
 
 COMPONENTS = '''
 import queue
@@ -173,7 +173,7 @@ class Scene:
 
     def wait(self, *events: tuple[Any, ...]) -> None:
         """Wait until these have happened."""
-        wait_for(lambda: all(event in self.events for event in events), lambda: self.events)
+        eventually(lambda: all(event in self.events for event in events), lambda: self.events)
 
     def documents(self) -> list[str | None]:
         return [event[2] for event in self.events if event[0] == "document"]
@@ -183,15 +183,8 @@ class Scene:
         return [header for header in reversed(found) if header.message_body_class_name.endswith(classname)]
 
 
-def wait_for(check: Callable[[], Any], told: Callable[[], Any] = lambda: "") -> None:
-    deadline = time.monotonic() + 20
-    while not check():
-        assert time.monotonic() < deadline, str(told())
-        time.sleep(0.005)
-
-
 def poll_waits(scene: Scene) -> None:
-    wait_for(lambda: scene.headers("Message.Poll")[-1].status is Status.DEFERRED)
+    eventually(lambda: scene.headers("Message.Poll")[-1].status is Status.DEFERRED)
 
 
 @pytest.fixture
@@ -247,7 +240,7 @@ def test_documents_are_kept_while_nobody_polls(scene: Scene) -> None:
 def test_a_secret_reaches_the_process_and_not_the_store(scene: Scene) -> None:
     scene.tell("secret", "one")
     scene.tell("secret", "two")
-    wait_for(lambda: scene.events.count(("secret", "sk-secret")) == 2, lambda: scene.events)
+    eventually(lambda: scene.events.count(("secret", "sk-secret")) == 2, lambda: scene.events)
     bodies = [scene.director.store.body(h.message_body_id).content for h in scene.headers("IOP.Message")]
     assert bodies and not any("sk-secret" in body for body in bodies)
 
@@ -278,7 +271,7 @@ def test_a_process_of_the_actor_pool_has_sessions_too(run_production: Callable[.
     scene = Scene(run_production(COMPONENTS, ITEMS.replace("c.Desk, pool_size=1", "c.Desk, pool_size=0")))
     line_is_open(scene)
     scene.send("tell Line say hello")
-    wait_for(lambda: {"hello", "heard say hello"} <= set(scene.documents()))
+    eventually(lambda: {"hello", "heard say hello"} <= set(scene.documents()))
     scene.tell("stop", "good bye")
     scene.wait(("desk stopped", "Door", 0, "good bye"))
 
@@ -313,7 +306,7 @@ def test_documents_that_the_process_did_not_want_are_given_up(scene: Scene) -> N
     scene.wait(("sent", "far too late", 1))
     scene.director.enable_item("Desk", True)
     scene.wait(("door stopped", 0, "enough"))
-    wait_for(lambda: scene.headers("Message.Stop")[-1].status is Status.COMPLETED)
+    eventually(lambda: scene.headers("Message.Stop")[-1].status is Status.COMPLETED)
     assert scene.documents() == ["one", "hang up"]
     assert [h.status for h in scene.headers("IOP.Message")][-2:] == [Status.DISCARDED, Status.DISCARDED]
 
@@ -332,7 +325,7 @@ def test_a_start_and_a_stop_outside_of_a_session_do_nothing(scene: Scene) -> Non
     scene.wait(("status", 1))
     scene.tell("start")
     scene.tell("start")
-    wait_for(lambda: scene.events.count(("status", 1)) == 3)
+    eventually(lambda: scene.events.count(("status", 1)) == 3)
     assert scene.events.count(("door started", 1)) == 1 and not scene.documents()
 
 
@@ -356,7 +349,7 @@ def test_an_operation_stops_its_session(scene: Scene) -> None:
     scene.send("tell Line bye")
     scene.wait(("line stopped", 1), ("desk stopped", "Line", 0, ""))
     scene.send("still here")
-    wait_for(lambda: "still here" in scene.documents())
+    eventually(lambda: "still here" in scene.documents())
 
 
 def test_a_process_stops_all_its_sessions(scene: Scene) -> None:
@@ -384,7 +377,7 @@ def test_no_reply_is_nothing_to_act_on_where_none_is_due(scene: Scene) -> None:
     line_is_open(scene)
     scene.send("hang up all")
     scene.wait(("line stopped", 0))
-    wait_for(lambda: {header.status for header in scene.headers("Stop")} == {Status.COMPLETED})
+    eventually(lambda: {header.status for header in scene.headers("Stop")} == {Status.COMPLETED})
 
 
 def test_a_session_has_its_pool_member_for_itself(scene: Scene) -> None:
@@ -401,7 +394,7 @@ def test_a_session_has_its_pool_member_for_itself(scene: Scene) -> None:
 def test_other_members_take_what_is_not_of_the_session(scene: Scene) -> None:
     scene.director.apply_settings("Line", {}, pool_size=2)
     line_is_open(scene)
-    assert scene.director.test("Line", f"{scene.module.__name__}.Note", '{"text": "others"}', timeout_s=20).body
+    assert scene.director.test("Line", f"{scene.module.__name__}.Note", '{"text": "others"}', timeout_s=60).body
     scene.send("tell Line mine")
     scene.wait(("line note", "others"), ("document", "Line", "heard mine", 3))
 
@@ -519,7 +512,7 @@ def test_after_a_crash_kept_documents_arrive_and_the_process_is_told(
     scene.wait(("desk stopped", "Door", 0, ""), ("desk completed",))
     assert scene.documents() == documents
     left = (Status.DEFERRED, Status.CREATED, Status.QUEUED)
-    wait_for(lambda: not [h for h in director.store.latest(100) if h.status in left])
+    eventually(lambda: not [h for h in director.store.latest(100) if h.status in left])
 
 
 # -- how they look from outside -----------------------------------------------------------------
@@ -537,12 +530,12 @@ def test_the_kinds_settings_and_connections_are_told(scene: Scene) -> None:
 
 def test_what_cannot_be_is_told(scene: Scene) -> None:
     with pytest.raises(RequestFailed, match="send it no documents"):
-        scene.director.test("Door", f"{scene.module.__name__}.Note", "{}", timeout_s=20)
+        scene.director.test("Door", f"{scene.module.__name__}.Note", "{}", timeout_s=60)
     handle = scene.director.create_service("Door")
     with pytest.raises(NotSupported, match="outside of the production"):
         handle.component.send_document_to_process(scene.module.Note("x"))
     scene.director.apply_settings("Door", {("Host", "DuplexTargetConfigName"): None})
     scene.send("lost")
-    wait_for(
+    eventually(
         lambda: any("no DuplexTargetConfigName: set it" in entry.text for entry in scene.director.eventlog.newest(20))
     )

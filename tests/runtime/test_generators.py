@@ -11,7 +11,8 @@ from irislite.director import Director
 from irislite.errors import RequestFailed
 from irislite.header import Body, BusinessType, Status
 from irislite.router import Sender
-from runtime.asking import eventually, message_class
+from runtime.asking import message_class
+from waiting import eventually
 
 COMPONENTS = '''
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ class CountingProcess(BusinessProcess):
 
     def numbers(self):
         for value in range(self.count):
-            yield self.send_request_sync("Echo", Number(value=value), timeout=5)
+            yield self.send_request_sync("Echo", Number(value=value), timeout=60)
 
 
 class Echo(BusinessOperation):
@@ -94,13 +95,13 @@ class Reader(BusinessProcess):
         target, _, text = request.text.partition(" ")
         if text == "pickle":
             start = serialize_pickle_message_generator(PickledAsk(count=request.count))
-            found = list(self.send_generator_request(target, start, timeout=5))
+            found = list(self.send_generator_request(target, start, timeout=60))
         elif text == "leave":
             for n in range(3):
-                next(self.send_generator_request(target, Ask(text=f"left {n}"), timeout=5))
+                next(self.send_generator_request(target, Ask(text=f"left {n}"), timeout=60))
             found = []
         else:
-            found = list(self.send_generator_request(target, Ask(text=text, count=request.count), timeout=5))
+            found = list(self.send_generator_request(target, Ask(text=text, count=request.count), timeout=60))
         return Ask(text=",".join(f"{n.value}" for n in found), count=len({n.member for n in found}))
 '''
 ITEMS = """
@@ -122,7 +123,7 @@ def ask_name(director: Director) -> str:
 
 def ask(director: Director, text: str, count: int = 3) -> dict:
     body = json.dumps({"text": text, "count": count})
-    return json.loads(director.test("Reader", ask_name(director), body, timeout_s=20).body)
+    return json.loads(director.test("Reader", ask_name(director), body, timeout_s=60).body)
 
 
 def closed(director: Director) -> list[str]:
@@ -144,7 +145,7 @@ def test_a_generator_is_read_to_its_end(director: Director, text: str, values: s
 
 
 def test_every_message_of_a_generator_is_in_the_trace(director: Director) -> None:
-    result = director.test("Reader", ask_name(director), '{"text": "Counter", "count": 1}', timeout_s=20)
+    result = director.test("Reader", ask_name(director), '{"text": "Counter", "count": 1}', timeout_s=60)
     session = director.store.session(result.session_id)
     assert [header.message_body_class_name for header in session] == [
         "IOP.Message", "IOP.Generator.Message.Start", "IOP.Generator.Message.Ack", "IOP.Generator.Message.Poll",

@@ -12,7 +12,7 @@ from irislite.director import Director
 from irislite.errors import ProductionError, RequestFailed
 from irislite.eventlog import LogType
 from irislite.header import Status
-from runtime.asking import eventually
+from waiting import eventually
 
 COMPONENTS = '''
 import time

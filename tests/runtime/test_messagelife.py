@@ -11,7 +11,7 @@ from irislite.director import Director
 from irislite.errors import RequestFailed
 from irislite.header import Status
 from irislite.router import Address
-from runtime.asking import eventually
+from waiting import eventually
 
 BUSY = "sleep 0.5"
 
@@ -192,7 +192,7 @@ def test_a_caller_is_told_at_once(director: Director, ask_class: str, busy: int,
     thread.start()
     eventually(lambda: director.router.queue("Echo").count == 1)
     assert getattr(director.messages, act)([director.store.latest(1)[0].id])[0].done
-    thread.join(5)
+    thread.join(60)
     assert f"was {act}" in str(told[0])
 
 
@@ -220,7 +220,7 @@ def test_a_stop_suspends_synchronous_requests_and_keeps_the_others(
     eventually(lambda: director.router.queue("Echo").count == 1)
     sync, later = director.store.latest(1)[0].id, ask_later("later")
     director.stop()
-    thread.join(5)
+    thread.join(60)
     assert told and status(director, sync) is Status.SUSPENDED and status(director, later) is Status.QUEUED
     director.start()
     assert answer_text(director, later) == "Hello later!"

@@ -12,7 +12,7 @@ from irislite.header import Body
 from irislite.testpage import TESTER
 from irislite.views import ItemState
 from runtime import asking
-from runtime.asking import eventually
+from waiting import eventually
 
 COMPONENTS = '''
 from dataclasses import dataclass, field
@@ -95,7 +95,7 @@ class Sender(BusinessProcess):
         kind, _, way = request.text.partition(" ")
         message = self.make(kind)
         if way == "sync":
-            return Ask(text=self.compared(message, self.send_request_sync("Mirror", message, timeout=5)))
+            return Ask(text=self.compared(message, self.send_request_sync("Mirror", message, timeout=60)))
         self.send_request_async("Later" if way == "later" else "Mirror", message, completion_key=kind)
 
     def on_response(self, request, response, call_request, call_response, completion_key):
@@ -144,7 +144,7 @@ def ask_name(director: Director) -> str:
 
 
 def ask(director: Director, text: str) -> str:
-    return asking.ask(director, ask_name(director), text, "Sender", timeout_s=20)["text"]
+    return asking.ask(director, ask_name(director), text, "Sender", timeout_s=60)["text"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

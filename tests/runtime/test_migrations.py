@@ -15,8 +15,9 @@ from irislite.errors import StoreError
 from irislite.header import Draft, Status
 from irislite.migrations import migrate
 from irislite.store import Store
-from runtime.asking import ask, eventually
+from runtime.asking import ask
 from runtime.version_1 import SCHEMA, make_store
+from waiting import eventually
 
 BEFORE = ("CREATE TABLE a (x INTEGER);",)
 AFTER = (*BEFORE, "ALTER TABLE a ADD COLUMN y TEXT;", "CREATE TABLE b (z INTEGER); INSERT INTO b SELECT x FROM a;")

@@ -109,13 +109,13 @@ class _Many:
     def many(self, how):
         if how == "multi":
             found = self.send_multi_request_sync(
-                [("Echo", Ask(text="a")), ("Echo", Ask(text="raise")), ("Slow", Ask(text="sleep 2"))], timeout=0.5
+                [("Echo", Ask(text="a")), ("Echo", Ask(text="raise")), ("Slow", Ask(text="sleep 4"))], timeout=2
             )
             return Ask(text=",".join(f"{target}:{r.text if r else r}:{status}" for target, _, r, status in found))
         async def gather():
             return await asyncio.gather(
-                *(self.send_request_async_ng("Echo", Ask(text=f"n{n}"), timeout=5) for n in range(3)),
-                self.send_request_async_ng("Echo", Ask(text="raise"), timeout=5),
+                *(self.send_request_async_ng("Echo", Ask(text=f"n{n}"), timeout=60) for n in range(3)),
+                self.send_request_async_ng("Echo", Ask(text="raise"), timeout=60),
                 self.send_request_async_ng("Slow", Ask(text="sleep 2"), timeout=0.3),
                 return_exceptions=True,
             )
@@ -170,7 +170,7 @@ def send(director: Director, target: str, text: str) -> Header:
 
 
 def ask(director: Director, target: str, text: str) -> str:
-    return asking.ask(director, ask_name(director), text, target, timeout_s=20)["text"]
+    return asking.ask(director, ask_name(director), text, target, timeout_s=60)["text"]
 
 
 def test_what_a_process_keeps_is_no_setting(director: Director) -> None:

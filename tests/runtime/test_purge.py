@@ -26,7 +26,8 @@ from irislite.migrations import rebuild
 from irislite.purge import purge
 from irislite.size import measure
 from irislite.store import Store
-from runtime.asking import ask, eventually
+from runtime.asking import ask
+from waiting import eventually
 
 FINISHED = (Status.DISCARDED, Status.ABORTED, Status.ERROR, Status.COMPLETED)
 
@@ -330,8 +331,8 @@ def test_a_purge_beside_a_running_server_under_load_takes_finished_sessions_alon
 
     def send() -> None:
         while not stop.is_set():
-            answers.append(ask(director, ask_class, "fan a,b", "Chain", timeout_s=30)["text"])
-            answers.append(ask(director, ask_class, "x", "Other", timeout_s=30)["text"])
+            answers.append(ask(director, ask_class, "fan a,b", "Chain", timeout_s=60)["text"])
+            answers.append(ask(director, ask_class, "x", "Other", timeout_s=60)["text"])
 
     sender = threading.Thread(target=send)
     sender.start()

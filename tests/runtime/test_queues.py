@@ -127,6 +127,6 @@ def test_members_that_nap_leave_nothing_behind(store: Store) -> None:
     napper = threading.Thread(target=lambda: taken.append(queue.take(0.2, naps=True).header.id))
     napper.start()
     ids = fill(store, queue, [Priority.ASYNC] * 2)
-    napper.join(20)
-    other.join(20)
+    napper.join(60)
+    other.join(60)
     assert sorted(taken) == ids

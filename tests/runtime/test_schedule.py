@@ -13,8 +13,8 @@ from irislite.errors import ItemNotRunning, ProductionError, RequestFailed
 from irislite.header import Status
 from irislite.testpage import TESTER
 from irislite.views import ItemState
-from runtime.asking import eventually
 from runtime.test_itemsettings import request_class, texts
+from waiting import eventually
 
 OFFICE = "START:*-*-*T08:00:00,STOP:*-*-*T17:00:00"
 COMPONENTS = """
@@ -209,7 +209,7 @@ def test_who_waits_for_an_item_that_its_schedule_stops_is_told(run_production, t
     eventually(lambda: director.item("Echo").in_progress)
     call = director.router.call(TESTER, "Echo", None)
     clock.forward(9)
-    assert call.wait(5)
+    assert call.wait(60)
     with pytest.raises(RequestFailed, match=r"stopped by its schedule until 2026-11-22 08:00:00\. The request stays"):
         call.answer()
     assert director.store.header(call.header.id).status is Status.QUEUED

@@ -71,7 +71,7 @@ class Sleeper(BusinessOperation):
     def ask(self, request):
         alarm = iris.cls("Ens.AlarmRequest")._New()
         alarm.Duration = request.text
-        return Ask(text=type(self.send_request_sync("Ens.Alarm", alarm, timeout=5)).__name__)
+        return Ask(text=type(self.send_request_sync("Ens.Alarm", alarm, timeout=60)).__name__)
 '''
 ITEMS = """
 p.process("Waiter", c.Waiter, pool_size=2)
@@ -91,7 +91,7 @@ def ask_name(director: Director) -> str:
 
 
 def ask(director: Director, text: str, target: str = "Waiter") -> str:
-    return asking.ask(director, ask_name(director), text, target, timeout_s=10)["text"]
+    return asking.ask(director, ask_name(director), text, target, timeout_s=60)["text"]
 
 
 def send(director: Director, text: str) -> Header:

@@ -1,7 +1,6 @@
 """The requests of docs/tuning.md that stop and go on with a training, in a production."""
 
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import msg
 import tiny_models
 from irislite.errors import RequestFailed
 from irislite.testing import Running, running
+from waiting import eventually
 
 NAME = "bert"
 ROWS = "".join(f'{number % 2},"This was a really {("bad", "good")[number % 2]} experience."\n' for number in range(40))
@@ -48,11 +48,8 @@ def test_a_running_training_hears_a_cancel_request(production: Running, root: Pa
         target=lambda: answers.append(production.send("Tuning", request(root, num_train_epochs=100_000)))
     )
     worker.start()
-    until_s = time.monotonic() + 60
-    while not (root / f".training-{NAME}" / "current").exists():
-        assert worker.is_alive()
-        assert time.monotonic() < until_s
-        time.sleep(0.05)
+    eventually(lambda: (root / f".training-{NAME}" / "current").exists() or not worker.is_alive())
+    assert worker.is_alive()
     answer = production.send("Tuning", msg.CancelRequest())
     assert "stops at its next step" in answer.note
     worker.join(timeout=60)

@@ -81,5 +81,5 @@ def test_a_training_waits_for_a_model_that_is_loading(monkeypatch: pytest.Monkey
         trainer.start()
         trainer.join(0.1)
         assert trainer.is_alive()
-    trainer.join(10)
+    trainer.join(60)
     assert not trainer.is_alive()

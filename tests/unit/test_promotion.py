@@ -16,6 +16,7 @@ import tiny_models
 from irislite.errors import RequestFailed
 from irislite.testing import Running, running
 from tuning import registry
+from waiting import eventually
 
 NAME = "bert"
 TEXT = "This was a really bad experience"
@@ -175,7 +176,7 @@ def test_a_share_of_the_live_requests_goes_to_the_candidate(production: Running,
     for _ in range(20):
         ask(production)
     record = root / f"shadow-{NAME}.jsonl"
-    _wait(lambda: record.exists() and len(record.read_text().splitlines()) >= 8)
+    eventually(lambda: record.exists() and len(record.read_text().splitlines()) >= 8)
     report = production.send("Tuning", msg.CompareRequest(shadow=True)).output
     assert 8 <= report["answers"] <= 10  # half of them, less those that are on their way
     assert report["errors"] == 0
@@ -187,12 +188,3 @@ def test_a_share_of_the_live_requests_goes_to_the_candidate(production: Running,
     for _ in range(10):
         ask(production)
     assert len(record.read_text().splitlines()) <= 10
-
-
-def _wait(until: Any) -> None:
-    waited = threading.Event()
-    for _ in range(600):
-        if until():
-            return
-        waited.wait(0.05)
-    raise AssertionError("it did not come")

@@ -17,6 +17,7 @@ from irislite.views import ItemState
 from unit.inference.hosted_server import Reply, as_json, one_by_one
 from unit.inference.hosted_server import serving as hosted
 from unit.inference.hub_server import LocalHub, cut, hub_of
+from waiting import eventually
 
 NAME = "Jean-Baptiste/camembert-ner"
 PATIENCE_S = 20.0
@@ -35,10 +36,10 @@ def remote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub
 
 
 def wait_for(production: Running, words: str) -> None:
-    until_s = time.monotonic() + PATIENCE_S
-    while not any(words in entry.text for entry in production.log):
-        assert time.monotonic() < until_s, [entry.text for entry in production.log]
-        time.sleep(0.01)
+    def told() -> list[str]:
+        return [entry.text for entry in production.log]
+
+    eventually(lambda: any(words in text for text in told()), told)
 
 
 def test_a_pause_of_a_hosted_model_ends_and_its_message_is_the_first_again(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_time_is_limited_and_a_statement_can_be_cancelled(desk: Desk) -> None:
     threading.Timer(0.2, stop.set).start()
     with pytest.raises(Stopped, match="was cancelled"):
         desk.run(ENDLESS, 1, stop=stop)
-    assert time.monotonic() - began_s < 5
+    assert time.monotonic() - began_s < 30
 
 
 def test_a_change_that_is_ended_changes_nothing(desk: Desk) -> None:

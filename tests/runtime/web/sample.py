@@ -82,7 +82,7 @@ class Site:
 
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
         """A signed-in request."""
-        return requests.request(method, self.url + path, auth=("SuperUser", PASSWORD), timeout=20, **options)
+        return requests.request(method, self.url + path, auth=("SuperUser", PASSWORD), timeout=60, **options)
 
     def test(self, text: str, target: str = "Greeter", **fields: Any) -> requests.Response:
         """Test an item with the message `Ask`."""

@@ -8,8 +8,8 @@ import pytest
 
 from irislite.director import Director
 from irislite.eventlog import LogType
-from runtime.asking import eventually
 from runtime.web.sample import Site
+from waiting import eventually
 
 
 def error_of(site: Site, status: int, method: str, path: str, **options: Any) -> str:

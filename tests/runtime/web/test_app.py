@@ -16,14 +16,14 @@ from runtime.web.sample import Site
     ],
 )
 def test_addresses_that_lead_on(site: Site, path: str, leads_to: str) -> None:
-    answer = requests.get(site.url + path, allow_redirects=False, timeout=5)
+    answer = requests.get(site.url + path, allow_redirects=False, timeout=60)
     assert answer.status_code == 307
     assert answer.headers["Location"] == leads_to
 
 
 def test_pages_that_load_from_the_internet_are_off(site: Site) -> None:
     for path in ("/docs", "/redoc"):
-        assert requests.get(site.url + path, timeout=5).status_code == 404
+        assert requests.get(site.url + path, timeout=60).status_code == 404
 
 
 def test_every_operation_is_described(site: Site) -> None:

@@ -24,7 +24,7 @@ def port_of(site: Site) -> int:
     "path", ["/api/iop/status", "/api/iop/nothing", "/api/irislite/items", "/openapi.json", "/api", "/api/"]
 )
 def test_no_api_without_the_account(site: Site, path: str) -> None:
-    answer = requests.get(site.url + path, timeout=5)
+    answer = requests.get(site.url + path, timeout=60)
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"].startswith("Basic ")
     assert "Sign in" in answer.json()["error"]
@@ -33,7 +33,7 @@ def test_no_api_without_the_account(site: Site, path: str) -> None:
 
 @pytest.mark.parametrize("header", ["", "Basic", "Basic %%%", "Basic bm9jb2xvbg==", f"Bearer {PASSWORD}"])
 def test_what_is_no_basic_authorization_is_refused(site: Site, header: str) -> None:
-    assert requests.get(f"{site.url}/api/iop/status", headers={"Authorization": header}, timeout=5).status_code == 401
+    assert requests.get(f"{site.url}/api/iop/status", headers={"Authorization": header}, timeout=60).status_code == 401
 
 
 def test_a_password_with_umlauts_in_both_encodings() -> None:
@@ -45,15 +45,15 @@ def test_a_password_with_umlauts_in_both_encodings() -> None:
 def test_wrong_passwords_have_to_wait(site: Site, serving: Callable[[Any], str]) -> None:
     accounts = Accounts("SuperUser", PASSWORD, "secret")
     url = serving(create_api(site.director, accounts)) + "/api/iop/status"
-    answers = [requests.get(url, auth=("SuperUser", "guess"), timeout=5) for _ in range(6)]
+    answers = [requests.get(url, auth=("SuperUser", "guess"), timeout=60) for _ in range(6)]
     assert [answer.status_code for answer in answers] == [401] * 5 + [429]
     assert answers[-1].headers["Retry-After"] == "1"
     assert "try again in 1 s" in answers[-1].json()["error"]
-    assert requests.get(url, auth=("SuperUser", PASSWORD), timeout=5).status_code == 429
+    assert requests.get(url, auth=("SuperUser", PASSWORD), timeout=60).status_code == 429
 
 
 def test_health_needs_no_account(site: Site) -> None:
-    answer = requests.get(f"{site.url}/healthz", timeout=5)
+    answer = requests.get(f"{site.url}/healthz", timeout=60)
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
@@ -67,7 +67,7 @@ def test_health_needs_no_account(site: Site) -> None:
     ],
 )  # fmt: skip
 def test_only_known_hosts_are_answered(site: Site, host: str, status: int) -> None:
-    assert requests.get(f"{site.url}/healthz", headers={"Host": host}, timeout=5).status_code == status
+    assert requests.get(f"{site.url}/healthz", headers={"Host": host}, timeout=60).status_code == status
 
 
 def test_more_hosts_by_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +92,7 @@ def test_a_body_that_is_not_json_is_refused(site: Site, media_type: str) -> None
 
 
 def test_a_large_body_is_refused_before_it_is_sent(site: Site) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", port_of(site), timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port_of(site), timeout=60)
     token = base64.b64encode(f"SuperUser:{PASSWORD}".encode()).decode()
     headers = {**JSON, "Content-Length": "40000000", "Authorization": f"Basic {token}"}
     connection.request("POST", "/api/iop/test", headers=headers)

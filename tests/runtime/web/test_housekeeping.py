@@ -62,6 +62,6 @@ def test_a_backup_lies_below_the_data_folder_whatever_the_request_says(site: Sit
 def test_nobody_else_may(site: Site, method: str, path: str) -> None:
     for account in (None, ("Someone", "correct horse")):
         answer = requests.request(
-            method, f"{site.url}{BASE}/{path}", json={"older_than_days": 0}, auth=account, timeout=20
+            method, f"{site.url}{BASE}/{path}", json={"older_than_days": 0}, auth=account, timeout=60
         )
         assert answer.status_code == 401

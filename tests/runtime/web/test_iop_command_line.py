@@ -11,8 +11,8 @@ import pytest
 
 from irislite.eventlog import LogType
 from irislite.header import Status
-from runtime.asking import eventually
 from runtime.web.sample import PASSWORD, Site, write_production
+from waiting import eventually
 
 
 def environment(site: Site, password: str = PASSWORD) -> dict[str, str]:
@@ -125,7 +125,7 @@ def test_the_log_streams_until_ctrl_c(site: Site) -> None:
         lines: list[str] = []
         eventually(lambda: lines.append(stream.stdout.readline()) or "a line that comes later" in lines[-1])
         stream.send_signal(signal.SIGINT)
-        assert stream.wait(20) == 0
+        assert stream.wait(60) == 0
 
 
 def test_strict_validation_refuses_what_a_warning_would_only_tell(site: Site, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """What operators do with messages, over HTTP."""
 
-from runtime.asking import eventually
 from runtime.web.sample import Site
+from waiting import eventually
 
 BASE = "/api/irislite"
 

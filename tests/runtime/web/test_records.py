@@ -11,8 +11,8 @@ import pytest
 from irislite.eventlog import LogType
 from irislite.header import Body, BusinessType, Draft
 from irislite.web.exports import Format, cell
-from runtime.asking import eventually
 from runtime.web.sample import Site
+from waiting import eventually
 
 BASE = "/api/irislite"
 MARKUP = '<img src=x onerror="alert(1)"><script>alert(2)</script>]]>&\x01'

@@ -70,7 +70,7 @@ def ask(site: Site, role: Role, method: str, path: str) -> requests.Response:
     address = site.url + path.replace("{namespace}", "USER")
     address = address.replace("{name}", "nobody").replace("{message_id}", "1").replace("{session_id}", "1")
     body: Any = {"json": ["what no operation takes"]} if method in ("POST", "PUT", "PATCH") else {}
-    return requests.request(method, address, auth=(role.word, PEOPLE[role]), timeout=20, **body)
+    return requests.request(method, address, auth=(role.word, PEOPLE[role]), timeout=60, **body)
 
 
 def test_every_operation_refuses_who_lacks_its_role(guarded: tuple[Site, list[tuple[str, str, Role]]]) -> None:

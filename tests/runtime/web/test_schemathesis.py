@@ -40,7 +40,7 @@ def findings_of(operation: Any, password: str = PASSWORD) -> tuple[list[str], in
     def ask(case: Any) -> None:
         nonlocal count
         count += 1
-        answer = case.call(auth=("SuperUser", password), timeout=20)
+        answer = case.call(auth=("SuperUser", password), timeout=60)
         if UNEXPECTED in answer.text:
             found.append(f"{answer.status_code} {answer.text[:300]} after {case.as_curl_command()[:300]}")
         try:

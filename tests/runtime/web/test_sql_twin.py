@@ -72,7 +72,7 @@ def test_what_a_role_may(site: Site, role: Role) -> None:
 
         def status(statement: str) -> int:
             return requests.post(
-                f"{site.url}{BASE}/query", json={"statement": statement}, auth=("sql", "a long password"), timeout=20
+                f"{site.url}{BASE}/query", json={"statement": statement}, auth=("sql", "a long password"), timeout=60
             ).status_code
 
         assert status("SELECT * FROM Shop.Item") == 200
@@ -81,7 +81,7 @@ def test_what_a_role_may(site: Site, role: Role) -> None:
         for table, needed in (("Shop.Item", Role.OPERATOR), ("Shop.Fresh", Role.ADMINISTRATOR)):
             answer = requests.post(
                 f"{site.url}{BASE}/import", json={"table": table, "file": upload(CSV)},
-                auth=("sql", "a long password"), timeout=20,
+                auth=("sql", "a long password"), timeout=60,
             )  # fmt: skip
             assert answer.status_code == (200 if role >= needed else 403)
     finally:

@@ -54,13 +54,13 @@ def test_users_come_and_go(site: Site) -> None:
     )  # fmt: skip
     assert site.call("POST", f"{SYSTEM}/users", json=new).status_code == 409
     assert site.call("POST", f"{SYSTEM}/users", json=new | {"name": "a b"}).status_code == 400
-    me = requests.get(f"{site.url}{SYSTEM}/me", auth=("Otto", "Otto's password"), timeout=5)
+    me = requests.get(f"{site.url}{SYSTEM}/me", auth=("Otto", "Otto's password"), timeout=60)
     assert me.json() == {"name": "otto", "role": "operator"}
     assert site.call("PATCH", f"{SYSTEM}/users/otto", json={"role": "viewer"}).json()["role"] == "viewer"
     assert site.call("PUT", f"{SYSTEM}/users/otto/password", json={"password": "another one"}).status_code == 200
-    assert requests.get(f"{site.url}{SYSTEM}/me", auth=("otto", "Otto's password"), timeout=5).status_code == 401
+    assert requests.get(f"{site.url}{SYSTEM}/me", auth=("otto", "Otto's password"), timeout=60).status_code == 401
     assert site.call("PATCH", f"{SYSTEM}/users/otto", json={"disabled": True}).json()["disabled"]
-    assert requests.get(f"{site.url}{SYSTEM}/me", auth=("otto", "another one"), timeout=5).status_code == 401
+    assert requests.get(f"{site.url}{SYSTEM}/me", auth=("otto", "another one"), timeout=60).status_code == 401
     assert site.call("DELETE", f"{SYSTEM}/users/superuser").status_code == 409
     assert site.call("DELETE", f"{SYSTEM}/users/otto").status_code == 200
     assert site.call("DELETE", f"{SYSTEM}/users/otto").status_code == 404
@@ -106,7 +106,7 @@ def test_a_spreadsheet_runs_nothing_from_the_audit(site: Site) -> None:
 
 
 def test_a_failed_sign_in_is_in_the_audit(site: Site) -> None:
-    requests.get(f"{site.url}/api/iop/status", auth=("mallory", PASSWORD), timeout=5)
+    requests.get(f"{site.url}/api/iop/status", auth=("mallory", PASSWORD), timeout=60)
     entry = site.director.audit.entries(1)[0]
     assert (entry.user, entry.action, entry.outcome) == ("mallory", "Sign in", "refused")
 

@@ -2,8 +2,8 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from runtime.asking import eventually
 from runtime.web.sample import Site
+from waiting import eventually
 
 BASE = "/api/irislite"
 

@@ -1,7 +1,7 @@
 """The JSON twin of new items, jobs, queues and tests to repeat."""
 
-from runtime.asking import eventually
 from runtime.web.sample import Site
+from waiting import eventually
 
 BASE = "/api/irislite"
 

@@ -34,12 +34,12 @@ class Container:
         """None while it runs."""
         code = self._process.poll()
         if code is not None:
-            self._reader.join(10)
+            self._reader.join(60)
         return code
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(60)
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -14,6 +14,7 @@ import pytest
 import tiny_models
 from inference import pipeline, plaintext, rows, writing
 from inference.batching import Batcher, Limits, Work, cut
+from waiting import eventually
 
 PATIENCE_S = 20.0
 
@@ -89,19 +90,12 @@ def in_thread(function: Callable[[], Any]) -> threading.Thread:
     return thread
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.001)
-
-
 def queued(batcher: Batcher, works: Sequence[Work]) -> list[threading.Thread]:
     """Threads that bring one work each, in this order, while somebody else is at work."""
     threads = []
     for count, work in enumerate(works, start=len(batcher._waiting) + 1):
         threads.append(in_thread(lambda work=work: batcher.run([work])))  # type: ignore[misc]
-        until(lambda count=count: len(batcher._waiting) == count)  # type: ignore[misc]
+        eventually(lambda count=count: len(batcher._waiting) == count)  # type: ignore[misc]
     return threads
 
 
@@ -221,7 +215,7 @@ def test_a_thread_that_is_ended_leaves_nobody_waiting() -> None:
             caught.append(error)
 
     first = in_thread(ended)
-    until(lambda: len(batcher._waiting) == 1)
+    eventually(lambda: len(batcher._waiting) == 1)
     work = Work("other", 10, "text")
     second = queued(batcher, [work])
     gate.set()
@@ -240,7 +234,7 @@ def test_a_wait_for_company_ends_when_the_batch_is_full() -> None:
     one, other = Work(1, 10, "text"), Work(2, 10, "text")
     began_s = time.monotonic()
     first = in_thread(lambda: batcher.run([one]))
-    until(lambda: len(batcher._waiting) == 1)
+    eventually(lambda: len(batcher._waiting) == 1)
     batcher.run([other])
     first.join(PATIENCE_S)
     assert forward.batches == [[1, 2]]
@@ -363,7 +357,7 @@ def with_all_there(model: pipeline.Model, calls: Sequence[Callable[[], None]]) -
         batcher._led = True
     threads = [in_thread(call) for call in calls]
     owners = lambda: {id(work.owner) for work in batcher._waiting}  # noqa: E731
-    until(lambda: len(owners()) == len(calls))
+    eventually(lambda: len(owners()) == len(calls))
     with batcher._guard:
         batcher._waiting[0].owner.awake.set()  # type: ignore[union-attr]
     for thread in threads:

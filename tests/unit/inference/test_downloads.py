@@ -11,6 +11,7 @@ from inference.downloads import Downloads
 from inference.errors import DownloadRefused
 from unit.inference.hub_server import LocalHub, hub_of
 from unit.inference.local_server import Reply
+from waiting import eventually
 
 NAME = "someone/tiny"
 
@@ -29,11 +30,7 @@ def remote(files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 def wait(downloads: Downloads, id: str) -> None:
-    for _ in range(1_000):
-        if next(one for one in downloads.all() if one.id == id).over:
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError(downloads.all())
+    eventually(lambda: next(one for one in downloads.all() if one.id == id).over, downloads.all)
 
 
 def test_a_model_is_brought_and_says_how_far_it_is(tmp_path: Path, remote: LocalHub, files: dict[str, bytes]) -> None:
@@ -58,13 +55,13 @@ def test_a_download_is_stopped_and_leaves_no_folder(tmp_path: Path, remote: Loca
 
     def slow(reply: Reply) -> Reply:
         begun.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         return reply
 
     remote.faults["model.safetensors"] = [slow]
     downloads = Downloads(tmp_path, print)
     made = downloads.start(NAME)
-    assert begun.wait(20)
+    assert begun.wait(60)
     with pytest.raises(DownloadRefused, match="being downloaded already"):
         downloads.start(NAME)
     assert downloads.cancel(made.id).state == "cancelling"

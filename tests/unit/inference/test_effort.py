@@ -13,6 +13,7 @@ from energy import Meter
 from energy.grid import WORLD
 from inference import effort, pipeline
 from inference.batching import Batcher, Limits, Work
+from waiting import eventually
 
 
 class Share:
@@ -42,13 +43,6 @@ def start(bearer: Share, work: Callable[[], None]) -> threading.Thread:
     return thread
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.001)
-
-
 def test_a_batch_is_borne_by_its_rows_and_who_waits_bears_nothing() -> None:
     first, second, third = Share(), Share(), Share()
     seen: list[tuple[float, ...]] = []
@@ -61,10 +55,10 @@ def test_a_batch_is_borne_by_its_rows_and_who_waits_bears_nothing() -> None:
 
     batcher = Batcher(forward, Limits())
     threads = [start(first, lambda: batcher.run([Work("a", 10, "k")]))]
-    until(lambda: batcher._led and not batcher._waiting)
+    eventually(lambda: batcher._led and not batcher._waiting)
     for count, (bearer, size) in enumerate(((second, 18), (third, 22)), 1):
         threads.append(start(bearer, lambda size=size: batcher.run([Work("b", size, "k")])))
-        until(lambda count=count: len(batcher._waiting) == count)
+        eventually(lambda count=count: len(batcher._waiting) == count)
     gate.release(3)
     for thread in threads:
         thread.join()
@@ -104,7 +98,7 @@ def test_a_thread_that_waits_for_a_lock_bears_nothing() -> None:
 
     with lock:
         thread = start(bearer, take)
-        until(lambda: bearer.share == 0)
+        eventually(lambda: bearer.share == 0)
     thread.join()
     assert bearer.share == 1
     assert not lock.locked()

@@ -188,7 +188,7 @@ def test_an_endless_error_is_cut(provider: Provider) -> None:
 
 
 def test_time_runs_out_before_the_answer_and_in_it(provider: Provider) -> None:
-    provider.answer = lambda _: Reply(200, delay_s=1.0)
+    provider.answer = lambda _: Reply(200, delay_s=60.0)
     with pytest.raises(EndpointUnreachable, match=r"no whole answer within 0\.2 s\. Raise timeout") as caught:
         post(provider, timeout=0.2)
     assert isinstance(caught.value, ConnectionError)
@@ -199,15 +199,15 @@ def test_time_runs_out_before_the_answer_and_in_it(provider: Provider) -> None:
 
 
 def test_the_time_limit_is_that_of_the_whole_answer(provider: Provider) -> None:
-    provider.answer = lambda _: Reply(200, chunks=[b"x", 3.0, b"x"], delay_s=0.4)
+    provider.answer = lambda _: Reply(200, chunks=[b"x", 60.0, b"x"], delay_s=0.4)
     began = time.monotonic()
     with pytest.raises(EndpointUnreachable, match=r"within 0\.6 s"):
         post(provider, timeout=0.6)
-    assert time.monotonic() - began < 0.9
+    assert time.monotonic() - began < 30, "it is not the provider that is waited for"
 
 
 def test_a_message_has_its_own_time_limit(provider: Provider) -> None:
-    provider.answer = lambda _: Reply(200, delay_s=1.0)
+    provider.answer = lambda _: Reply(200, delay_s=60.0)
     with pytest.raises(EndpointUnreachable, match=r"within 0\.2 s"):
         Hosting.parse().call({"api_url": provider.url, "payload": "a", "timeout": 0.2})
     with pytest.raises(EndpointError, match=r"timeout is -1\. Write a number of seconds"):

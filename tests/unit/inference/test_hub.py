@@ -24,6 +24,7 @@ from inference.errors import (
 )
 from unit.inference.hub_server import LocalHub, cut, git_sha1, hub_of, refuse, sha256, spoil
 from unit.inference.local_server import Reply
+from waiting import eventually
 
 NAME = "Jean-Baptiste/camembert-ner"
 URL = f"https://huggingface.co/{NAME}"
@@ -351,10 +352,10 @@ def test_a_small_file_that_is_cut_comes_too(tmp_path: Path, remote: LocalHub) ->
 
 def test_a_server_that_falls_silent_is_left(tmp_path: Path, remote: LocalHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line, "SILENCE_S", 0.3)
-    remote.faults["model.safetensors"] = [cut(70_000, stall_s=2.0)]
+    remote.faults["model.safetensors"] = [cut(70_000, stall_s=60.0)]
     began_s = time.monotonic()
     find(tmp_path)
-    assert time.monotonic() - began_s < 2.0
+    assert time.monotonic() - began_s < 30, "it is not the server that is waited for"
     assert remote.sent("model.safetensors") == ["all", "bytes=65536-"]
 
 
@@ -382,10 +383,7 @@ def test_a_killed_process_goes_on_where_it_was(tmp_path: Path, remote: LocalHub)
     code = f"from inference import library; library.find('camembert-ner', path={str(tmp_path)!r}, model_url={URL!r}, log=print)"
     started = subprocess.Popen([sys.executable, "-c", code], cwd=Path(download.__file__).parents[1])
     part = tmp_path / ".partial-camembert-ner" / ".parts"
-    deadline_s = time.monotonic() + 60
-    while not any(p.suffix != ".tag" and p.stat().st_size == 65_536 for p in part.glob("model*")):
-        assert time.monotonic() < deadline_s, "nothing arrived"
-        time.sleep(0.02)
+    eventually(lambda: any(p.suffix != ".tag" and p.stat().st_size == 65_536 for p in part.glob("model*")))
     started.kill()
     started.wait()
     assert names(find(tmp_path)) == WANTED

@@ -17,6 +17,7 @@ from inference import isolation, pipeline
 from inference.answer import Answer, Part, Picture
 from inference.errors import InputRefused, ModelNotFound, ModelProcessEnded, OptionUnknown, PipelineFailed
 from inference.isolation import frames
+from waiting import eventually
 
 SOURCES = Path(__file__).parents[3] / "src" / "python"
 ASKING = """
@@ -52,10 +53,7 @@ def model(folder: Path, room: Path) -> Iterator[isolation.Model]:
     opened = isolation.open("gpt2", "text-generation", path=str(folder))
     yield opened
     isolation.close(opened)
-    deadline = time.monotonic() + 10
-    while processes(room) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert processes(room) == []
+    eventually(lambda: not processes(room))
 
 
 def processes(room: Path) -> list[int]:

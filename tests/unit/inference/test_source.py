@@ -115,14 +115,14 @@ def test_too_much_is_refused_while_it_comes(server: Server) -> None:
 @pytest.mark.usefixtures("private_allowed")
 def test_a_server_that_does_not_answer(server: Server) -> None:
     def sleep(_: Request) -> Reply:
-        time.sleep(0.6)
+        time.sleep(60)
         return Reply(200)
 
     server.answer = sleep
     began_s = time.monotonic()
     with pytest.raises(SourceRefused, match=r"no answer within 0\.2 s\. Try again"):
         source.read(server.url, timeout_s=0.2)
-    assert time.monotonic() - began_s < 0.5
+    assert time.monotonic() - began_s < 30, "it is not the server that is waited for"
 
 
 @pytest.mark.usefixtures("private_allowed")

@@ -141,7 +141,7 @@ def test_the_documented_rate_is_kept(covers: Covers, tmp_path: Path) -> None:
     wanted = [Wanted(None, number) for number in covers.pictures]
     assert fetch(covers, tmp_path, wanted, manners) == {"fetched": 25}
     assert covers.refused["isbn"] == 0, "the server never had to refuse"
-    assert 1.8 <= time.monotonic() - began_s < 5.0
+    assert 1.8 <= time.monotonic() - began_s < 30
 
 
 def test_no_window_holds_more_turns_than_the_rate() -> None:

@@ -3,7 +3,6 @@
 import base64
 import shutil
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from irislite.errors import RequestFailed
 from irislite.testing import Running, running
 from search.samples import library
 from unit.search.conftest import SCENES
+from waiting import eventually
 
 BOOKS = 120
 
@@ -123,10 +123,7 @@ def test_the_job_is_told_of_and_cancelled_while_it_runs(production: Running, roo
         part.unlink()
     worker = threading.Thread(target=lambda: answers.append(production.send("Index", msg.IndexRequest(), timeout=60)))
     worker.start()
-    until_s = time.monotonic() + 30
-    while production.send("Index", msg.IndexRequest("report")).output["state"] != "running":
-        assert time.monotonic() < until_s
-        time.sleep(0.01)
+    eventually(lambda: production.send("Index", msg.IndexRequest("report")).output["state"] == "running")
     production.send("Index", msg.IndexRequest("cancel"))
     worker.join(60)
     assert answers[0].output == {"cancelled": True}

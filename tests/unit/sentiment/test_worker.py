@@ -22,15 +22,9 @@ from sentiment import __main__ as command
 from sentiment.errors import ModelFailed
 from sentiment.overview import Overview
 from sentiment.remote import RemoteModel
+from waiting import eventually
 
 Put = Callable[..., list[str]]
-
-
-def wait_until(asked: Callable[[], bool], longest_s: float = 10.0) -> None:
-    until_s = time.monotonic() + longest_s
-    while not asked():
-        assert time.monotonic() < until_s
-        time.sleep(0.02)
 
 
 class Model(http.server.ThreadingHTTPServer):
@@ -103,12 +97,12 @@ def test_a_worker_waits_for_its_model_and_loses_nothing(made, put: Put) -> None:
     thread = threading.Thread(target=worker.run, args=(stopping,))
     thread.start()
     put(*(f"post {number}" for number in range(10)))
-    wait_until(lambda: bool(said))
+    eventually(lambda: bool(said))
     time.sleep(0.2)
     overview = Overview(link, options)
     assert overview.state()["results"] == 0
     broken.clear()
-    wait_until(lambda: overview.state()["results"] == 10)
+    eventually(lambda: overview.state()["results"] == 10)
     assert overview.state()["consumers"][0]["alive"]
     stopping.set()
     thread.join()
@@ -131,9 +125,9 @@ def test_a_stop_while_the_model_is_away_leaves_the_posts_to_others(made, put: Pu
     thread = threading.Thread(target=worker.run, args=(stopping,))
     thread.start()
     put("one")
-    wait_until(lambda: bool(said))
+    eventually(lambda: bool(said))
     stopping.set()
-    thread.join(5)
+    thread.join(60)
     state = Overview(link, options).state()
     assert (state["pending"], state["results"], state["dead"]) == (1, 0, 0)
     assert [one["name"] for one in state["consumers"]] == [worker.consumer]  # with it its pending post would be gone
@@ -179,15 +173,15 @@ def test_a_worker_of_a_cluster(made, put: Put, model: Model) -> None:
     worker = subprocess.Popen([sys.executable, "-m", "sentiment", "worker", "--threads", "2"], env=environment)
     at = f"http://127.0.0.1:{port}"
     try:
-        wait_until(lambda: _status(f"{at}/healthz/startup") == 200)
+        eventually(lambda: _status(f"{at}/healthz/startup") == 200)
         assert _status(f"{at}/healthz/live") == _status(f"{at}/healthz/ready") == 200
         put("a good one", "another", b"not JSON")
         overview = Overview(link, options)
-        wait_until(lambda: overview.state()["results"] == 2 and overview.state()["dead"] == 1)
-        told = requests.get(f"{at}/metrics.json", timeout=5).json()
+        eventually(lambda: overview.state()["results"] == 2 and overview.state()["dead"] == 1)
+        told = requests.get(f"{at}/metrics.json", timeout=60).json()
         assert (told["ready"], told["stream"]["results"], len(told["here"])) == (True, 2, 2)
         assert sum(one.get("labelled", 0) for one in told["here"]) == 2
-        text = requests.get(f"{at}/metrics", timeout=5).text
+        text = requests.get(f"{at}/metrics", timeout=60).text
         assert "evergreen_sentiment_waiting 0\n" in text
         assert "evergreen_sentiment_dead 1\n" in text
         assert 'outcome="labelled"}' in text
@@ -196,7 +190,7 @@ def test_a_worker_of_a_cluster(made, put: Put, model: Model) -> None:
         assert _status(f"{at}/healthz/startup") == 200
         model.broken = False
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(10) == 0
+        assert worker.wait(60) == 0
         assert overview.state()["consumers"] == []
     finally:
         worker.kill()
@@ -205,7 +199,7 @@ def test_a_worker_of_a_cluster(made, put: Put, model: Model) -> None:
 
 def _status(url: str) -> int:
     try:
-        return requests.get(url, timeout=5).status_code
+        return requests.get(url, timeout=60).status_code
     except requests.ConnectionError:
         return 0
 
@@ -234,7 +228,7 @@ def test_a_file_is_replayed_on_the_command_line(made, tmp_path: Path) -> None:
     file.write_text('{"text": "one"}\n{"text": "two"}\n')
     where = [sys.executable, "-m", "sentiment", "replay", "--redis-url", options.redis_url, "--prefix", options.prefix]
     done = subprocess.run(
-        [*where, "--path", str(file), "--rate", "0"], env={**os.environ, "PYTHONPATH": streaming.SOURCES}, timeout=20,
+        [*where, "--path", str(file), "--rate", "0"], env={**os.environ, "PYTHONPATH": streaming.SOURCES}, timeout=60,
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert (done.returncode, done.stderr.split(" ", 1)[1]) == (0, "2 posts were fed.\n")

@@ -121,7 +121,7 @@ def test_a_promotion_waits_while_the_champion_is_read(root: Path) -> None:
         waiter.join(timeout=0.2)
         assert waiter.is_alive()
         assert content(folder) == "old"
-    waiter.join(timeout=10)
+    waiter.join(timeout=60)
     assert state(root) == ("new", None, "old")
 
 
@@ -319,7 +319,7 @@ def test_no_reader_ever_misses_the_champion(root: Path) -> None:
         promote(root, NAME)
         roll_back(root, NAME)
     over.set()
-    reader.join(10)
+    reader.join(60)
     assert missed == []
     assert len(set(looked)) == 2
 

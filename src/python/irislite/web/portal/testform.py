@@ -26,12 +26,18 @@ class RequestForm:
         self._classes: dict[str, RequestClass] = {}
         self._template = ""
 
-    def build(self) -> None:
-        """Make it here."""
+    def build(self, classes: list[RequestClass], wanted: str) -> None:
+        """Make it here, as `offer` with the same will leave it.
+
+        What is set later is sent to the page later, and on a slow line would come over what was typed meanwhile.
+        """
+        self._classes = {found.name: found for found in classes}
+        chosen = self._choice(wanted, "")
+        self._template = self._template_of(chosen)
         self._type = ui.select(_TYPES, label="Request type", value=IOP).props("outlined dense")
         self._type.on_value_change(self._choose_type)
-        self._class = ui.input("Class name", placeholder="msg.MLRequest").props("outlined dense spellcheck=false")
-        self._class.on_value_change(self._choose_class)
+        self._class = ui.input("Class name", placeholder="msg.MLRequest", value=chosen)
+        self._class.props("outlined dense spellcheck=false").on_value_change(self._choose_class)
         self._chips = ui.element("div").classes("chips").props('role=group aria-label="Classes this item handles"')
         self._hint = text("div", "").classes("small muted hint")
         with ui.element("div").classes("row-wrap") as self._bar:
@@ -40,7 +46,7 @@ class RequestForm:
                 'no-caps unelevated dense toggle-color=chosen toggle-text-color=chosen aria-label="How to type it"'
             ).classes("views")
             self._examples = ui.element("div").classes("chips grow").props('role=group aria-label="Examples"')
-        self._body = ui.textarea("Body (JSON)", validation=self._problem_of).classes("mono")
+        self._body = ui.textarea("Body (JSON)", value=self._template, validation=self._problem_of).classes("mono")
         self._body.props("outlined autogrow spellcheck=false debounce=200 stack-label input-style='min-height: 150px'")
         # What was typed last waits a moment for more keys: here it comes with the key.
         self._body.on("keydown.ctrl.enter", self._send_typed, js_handler="(event) => emit(event.target.value)")
@@ -73,12 +79,19 @@ class RequestForm:
             for found in self._classes:
                 button(found, on_click=partial(self._class.set_value, found), kind="chip")
         shown = str(self._class.value or "")
-        chosen = wanted or (shown if shown in self._classes else next(iter(self._classes), ""))
-        self._type.value = IOP if self._classes or wanted else PLAIN
+        chosen = self._choice(wanted, shown)
+        self._type.value = IOP if chosen else PLAIN
         if shown == chosen:
             self._choose_class()
         else:
             self._class.value = chosen
+
+    def _choice(self, wanted: str, shown: str) -> str:
+        return wanted or (shown if shown in self._classes else next(iter(self._classes), ""))
+
+    def _template_of(self, classname: str) -> str:
+        known = self._classes.get(classname)
+        return pretty(known.template) if known else "{}"
 
     def load(self, classname: str, body: str) -> None:
         """Take over an earlier request."""
@@ -116,7 +129,7 @@ class RequestForm:
                 chip.classes(**{"add" if known and chip.text == known.name else "remove": "chosen"})
         self._hint.text = known.description if known else ""
         untouched = self.text.strip() in ("", self._template.strip())
-        self._template = pretty(known.template) if known else "{}"
+        self._template = self._template_of(str(self._class.value or ""))
         if untouched:
             self._set_text(self._template)
         self._template_button.set_enabled(known is not None)

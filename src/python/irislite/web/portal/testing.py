@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from nicegui import ui
 
 from irislite.actor import Role, acting
+from irislite.bridge.requestclasses import RequestClass
 from irislite.errors import IrisliteError
 from irislite.eventlog import LogEntry
 from irislite.header import Body, BusinessType, Header, Status
@@ -67,26 +68,27 @@ class _Test:
         if first is None:
             notice("There is nothing to test: the production has no operation and no process.", "warn")
             return
+        classes = await asyncio.to_thread(self._portal.director.request_classes, first)
         with ui.element("div").classes("halves"):
             with ui.element("section").classes("panel panel-body").props("aria-label=Request"):
-                self._build_request(list(views), first)
+                self._build_request(list(views), first, classes, classname)
             with ui.element("div").classes("stack"):
                 self._result = ui.element("section").classes("stack").props('aria-label="Answer" aria-live=polite')
                 self._earlier = Earlier(self._portal, self._repeat)
                 await self._earlier.build()
         with self._result:
             ui.label("The answer appears here.").classes("panel empty muted")
-        await self._choose_item(first, classname)
+        self._choose(views[first], classes, classname)
         self._portal.ticks.follow(self._tick)
 
     # -- the request ---------------------------------------------------------------------------------
 
-    def _build_request(self, names: list[str], first: str) -> None:
+    def _build_request(self, names: list[str], first: str, classes: list[RequestClass], classname: str) -> None:
         self._item = ui.select(names, label="Item", value=first, with_input=True)
         self._item.props("outlined dense").on_value_change(lambda event: self._choose_item(event.value))
         self._about_item = ui.element("div")
         self._form = RequestForm(lambda: self._invoke(True))
-        self._form.build()
+        self._form.build(classes, classname)
         with ui.element("div").classes("row-wrap"):
             self._invoke_button = button("Invoke", "play_arrow", lambda: self._invoke(True), "primary")
             leave = button("Invoke and leave", "send", lambda: self._invoke(False))
@@ -105,9 +107,12 @@ class _Test:
         view, classes = await asyncio.gather(
             asyncio.to_thread(director.item, name), asyncio.to_thread(director.request_classes, name)
         )
+        self._choose(view, classes, classname)
+
+    def _choose(self, view: ItemView, classes: list[RequestClass], classname: str) -> None:
         self._tell_about(view)
         self._form.offer(classes, classname)
-        ui.navigate.history.replace(f"{PATH}?{urlencode({'item': name})}")
+        ui.navigate.history.replace(f"{PATH}?{urlencode({'item': view.name})}")
 
     async def _tick(self) -> None:
         view = next((view for view in await self._portal.items() if view.name == self._item.value), None)
