@@ -14,7 +14,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(make_root(tmp_path_factory.mktemp("root")), demo=True)
     try:
         server.start()
-        server.wait_for("The main job took", 280)
+        server.wait_for("The main job took", 900)
         yield server
     finally:
         server.process.kill()

@@ -3,7 +3,9 @@
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -54,6 +56,16 @@ class Desk:
         header = self.director.test_async(item, f"desk_hosts.{classname}", body)
         self.settle(header.session_id)
         return header.session_id
+
+    @contextmanager
+    def trainer_held(self) -> Iterator[None]:
+        """The Trainer's work stands still after its second step until this ends."""
+        go_on: threading.Event = sys.modules["desk_hosts"].GO_ON
+        go_on.clear()
+        try:
+            yield
+        finally:
+            go_on.set()
 
     def settle(self, session_id: int) -> None:
         """Wait until everything in a session is done."""

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import threading
 import time
 from dataclasses import dataclass, field
 
@@ -9,6 +10,10 @@ from iop import BusinessOperation, BusinessProcess, Message, PollingBusinessServ
 from PIL import Image, ImageDraw
 
 MARKUP = "<img src=x onerror=\"document.title='broken in'\"><script>document.title='broken in'</script>"
+
+
+GO_ON = threading.Event()  # tests that look at the Trainer's work clear it, so that it waits for them
+GO_ON.set()
 
 
 @dataclass
@@ -126,6 +131,8 @@ class Trainer(BusinessOperation):
         for step in range(1, 5):
             self.log_info(f"step {step} of 4, loss {1 / step:.3f}")
             time.sleep(0.3)
+            if step == 2:
+                GO_ON.wait()
         return Opinion(output=[{"accuracy": 0.81}])
 
 

@@ -164,10 +164,11 @@ def test_log_and_messages_of_one_item(page: Page, desk: Desk) -> None:
 def test_counts_and_queue_follow_live(page: Page, desk: Desk) -> None:
     panel = open_item(page, "Trainer", "Queue")
     expect(panel).to_contain_text("Nothing waits.")
-    headers = [desk.director.test_async("Trainer", "desk_hosts.Review", "{}") for _ in range(3)]
-    expect(card(page, "Trainer")).to_contain_text("1 in work")
-    expect(panel.locator(f'[data-row="{headers[2].id}"]')).to_contain_text("Queued")
-    expect(panel.locator("tbody tr").first).to_contain_text("Delivered")
+    with desk.trainer_held():
+        headers = [desk.director.test_async("Trainer", "desk_hosts.Review", "{}") for _ in range(3)]
+        expect(card(page, "Trainer")).to_contain_text("1 in work")
+        expect(panel.locator(f'[data-row="{headers[2].id}"]')).to_contain_text("Queued")
+        expect(panel.locator("tbody tr").first).to_contain_text("Delivered")
     desk.settle(headers[2].session_id)
     expect(card(page, "Trainer")).to_contain_text("0 queued")
     expect(panel).to_contain_text("Nothing waits.")

@@ -135,22 +135,24 @@ def test_jobs_tell_who_works_on_what(page: Page, desk: Desk) -> None:
     panel = open_item(page, "Trainer", "Jobs")
     expect(panel.locator("tbody tr")).to_have_count(1)
     expect(panel.locator("tbody tr")).to_contain_text("Waits for work")
-    header = desk.director.test_async("Trainer", "desk_hosts.Review", "{}")
-    expect(panel.locator("tbody tr")).to_contain_text("Works")
-    expect(panel.get_by_role("link", name=str(header.id))).to_be_visible()
+    with desk.trainer_held():
+        header = desk.director.test_async("Trainer", "desk_hosts.Review", "{}")
+        expect(panel.locator("tbody tr")).to_contain_text("Works")
+        expect(panel.get_by_role("link", name=str(header.id))).to_be_visible()
     desk.settle(header.session_id)
 
 
 def test_one_message_is_aborted_then_all(page: Page, desk: Desk) -> None:
     panel = open_item(page, "Trainer", "Queue")
-    headers = [desk.director.test_async("Trainer", "desk_hosts.Review", "{}") for _ in range(9)]
-    expect(panel.locator(f'[data-row="{headers[8].id}"]')).to_contain_text("Queued")
-    expect(panel.locator("tbody tr").first.get_by_role("button")).to_have_count(0)  # it is worked on
-    panel.locator(f'[data-row="{headers[8].id}"]').get_by_role("button", name="Abort").click()
-    expect(page.get_by_text(f"Message {headers[8].id} was aborted.")).to_be_visible()
-    panel.get_by_role("button", name="Abort all").click()
-    page.get_by_role("dialog").get_by_role("button", name="Abort all").click()
-    expect(page.get_by_text("messages were aborted.")).to_be_visible()
+    with desk.trainer_held():
+        headers = [desk.director.test_async("Trainer", "desk_hosts.Review", "{}") for _ in range(9)]
+        expect(panel.locator(f'[data-row="{headers[8].id}"]')).to_contain_text("Queued")
+        expect(panel.locator("tbody tr").first.get_by_role("button")).to_have_count(0)  # it is worked on
+        panel.locator(f'[data-row="{headers[8].id}"]').get_by_role("button", name="Abort").click()
+        expect(page.get_by_text(f"Message {headers[8].id} was aborted.")).to_be_visible()
+        panel.get_by_role("button", name="Abort all").click()
+        page.get_by_role("dialog").get_by_role("button", name="Abort all").click()
+        expect(page.get_by_text("messages were aborted.")).to_be_visible()
     for header in headers:
         desk.settle(header.session_id)
     statuses = [desk.director.store.header(header.id).status for header in headers]

@@ -122,9 +122,10 @@ def test_backup_and_purge(page: Page, desk: Desk) -> None:
 
 
 def test_jobs_show_who_works(page: Page, desk: Desk) -> None:
-    header = desk.director.test_async("Trainer", "desk_hosts.Review", "{}")
-    page.goto("/system?tab=jobs")
-    expect(page.locator(".records").first).to_contain_text("Trainer")
+    with desk.trainer_held():
+        header = desk.director.test_async("Trainer", "desk_hosts.Review", "{}")
+        page.goto("/system?tab=jobs")
+        expect(page.locator(".records").first).to_contain_text("Trainer")
     desk.settle(header.session_id)
 
 
