@@ -5,19 +5,15 @@ from collections.abc import Iterator
 import pytest
 
 from acceptance.engines import IRIS, NAMES, Engine
-from acceptance.running import Server, make_root
+from acceptance.running import Server, make_root, served
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A production after its first start: the main job has run, the tuned model answers."""
-    server = Server(make_root(tmp_path_factory.mktemp("root")), demo=True)
-    try:
-        server.start()
+    with served(make_root(tmp_path_factory.mktemp("root")), demo=True) as server:
         server.wait_for("The main job took", 900)
         yield server
-    finally:
-        server.process.kill()
 
 
 @pytest.fixture(scope="session", params=NAMES)

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -120,6 +122,17 @@ class Server:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+
+@contextmanager
+def served(root: Path, demo: bool = False, **environment: str) -> Iterator[Server]:
+    """A production that runs meanwhile, with these in its environment besides."""
+    server = Server(root, demo)
+    server.environment |= environment
+    try:
+        yield server.start()
+    finally:
+        server.process.kill()
 
 
 def make_root(folder: Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import tiny_models
-from acceptance.running import PROJECT, Server
+from acceptance.running import PROJECT, Server, served
 from unit.inference.hub_server import LocalHub, hub_of
 
 SETTINGS = "name=detr-resnet-50\nmodel_url=https://huggingface.co/facebook/detr-resnet-50\ntask=object-detection"
@@ -22,20 +22,16 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHub]:
     files = {file.name: file.read_bytes() for file in built.iterdir()}
     config = json.loads(files["config.json"]) | {"backbone_config": None, "backbone": "resnet50"}
     main = files | {"config.json": json.dumps(config | {"use_timm_backbone": True}).encode()}
-    with hub_of("facebook/detr-resnet-50", main, no_timm=files) as served:
-        yield served
+    with hub_of("facebook/detr-resnet-50", main, no_timm=files) as hub:
+        yield hub
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, remote: LocalHub) -> Iterator[Server]:
     root = tmp_path_factory.mktemp("bare")
     shutil.copytree(PROJECT / "misc", root / "misc")
-    server = Server(root, demo=False)
-    server.environment |= {"HF_ENDPOINT": remote.hub.url, "HF_HUB_OFFLINE": "0"}
-    try:
-        yield server.start()
-    finally:
-        server.process.kill()
+    with served(root, HF_ENDPOINT=remote.hub.url, HF_HUB_OFFLINE="0") as server:
+        yield server
 
 
 def test_an_item_downloads_its_model_and_answers(server: Server, remote: LocalHub) -> None:

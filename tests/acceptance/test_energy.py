@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from acceptance.running import Server, make_root
+from acceptance.running import Server, make_root, served
 from unit.inference.hosted_server import Provider, as_json, serving
 
 ITEM = "HuggingFace bert local"
@@ -18,20 +18,16 @@ METHODS = ("measured-gpu-counter", "measured-rapl", "estimated-tdp", "unavailabl
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[Provider]:
-    with serving() as served:
-        served.answer = lambda _: as_json([{"generated_text": "so it goes"}])
-        yield served
+    with serving() as provider:
+        provider.answer = lambda _: as_json([{"generated_text": "so it goes"}])
+        yield provider
 
 
 @pytest.fixture(scope="module")
 def server(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(make_root(tmp_path_factory.mktemp("root")), demo=False)
-    try:
-        server.start()
+    with served(make_root(tmp_path_factory.mktemp("root"))) as server:
         server.configure("HuggingFace API", f"router={provider.url}")
         yield server
-    finally:
-        server.process.kill()
 
 
 def ask(server: Server, text: str = "I lived in [MASK].") -> dict[str, Any]:

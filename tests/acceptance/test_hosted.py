@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from acceptance.running import Server, make_root
+from acceptance.running import Server, make_root, served
 from unit.inference.hosted_server import Provider, Reply, as_events, as_json, one_by_one, serving
 from waiting import eventually
 
@@ -21,24 +21,19 @@ MESSAGES = [{"role": "user", "content": "Hi"}]
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[Provider]:
-    with serving() as served:
-        served.serve("org/chat", "conversational", "together")
-        served.serve("org/picture", "text-to-image", "hf-inference")
-        served.serve("org/speaker", "text-to-speech", "hf-inference")
-        yield served
+    with serving() as provider:
+        provider.serve("org/chat", "conversational", "together")
+        provider.serve("org/picture", "text-to-image", "hf-inference")
+        provider.serve("org/speaker", "text-to-speech", "hf-inference")
+        yield provider
 
 
 @pytest.fixture(scope="module")
 def hosted(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(make_root(tmp_path_factory.mktemp("root")), demo=False)
-    server.environment.pop("HF_HUB_OFFLINE")
-    server.environment |= {"HF_ENDPOINT": provider.url, "HF_TOKEN": KEYS[2], "HF_TOKEN_TEAM": KEYS[1]}
-    try:
-        server.start()
+    environment = {"HF_ENDPOINT": provider.url, "HF_HUB_OFFLINE": "0", "HF_TOKEN": KEYS[2], "HF_TOKEN_TEAM": KEYS[1]}
+    with served(make_root(tmp_path_factory.mktemp("root")), **environment) as server:
         server.configure(ITEM, f"router={provider.url}\nfailure_timeout=5")
         yield server
-    finally:
-        server.process.kill()
 
 
 def ask(server: Server, request: dict[str, Any]) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from acceptance.running import Server, make_root
+from acceptance.running import Server, make_root, served
 
 SETTINGS = {
     "HuggingFace gpt2 local": "model_url=https://huggingface.co/gpt2\nname=gpt2\ntask=text-generation",
@@ -32,11 +32,8 @@ def ml(server: Server, item: str, body: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A production of its own: what is set wrong and taken away here no other test may find."""
-    server = Server(make_root(tmp_path_factory.mktemp("root")), demo=False)
-    try:
-        yield server.start()
-    finally:
-        server.process.kill()
+    with served(make_root(tmp_path_factory.mktemp("root"))) as server:
+        yield server
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -230,6 +230,7 @@ def test_open_pages_ask_the_engine_once(page: Page, desk: Desk, monkeypatch: pyt
     for tab in tabs:
         tab.goto("/production")
     eventually(lambda: len(set(turns)) == 3)
-    asked.clear(), turns.clear()
+    asked.clear()
+    turns.clear()
     eventually(lambda: len(turns) >= 9)
     assert 1 <= len(asked) <= len(turns) / 2  # a third of them, if nothing else makes the machine wait

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -46,6 +47,8 @@ def test_a_signal_stops_the_server_and_goes_on_after_it(number: int) -> None:
     with subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
+        began_s = time.monotonic()
         process.send_signal(number)
         assert process.stdout.read() == "stopped\n"
         assert process.wait(60) == 0
+        assert time.monotonic() - began_s < 30

@@ -77,10 +77,12 @@ def test_a_longer_wait_than_is_left_ends_the_call_at_once(provider: Provider) ->
 def test_real_waits_end_with_the_failure_timeout(provider: Provider) -> None:
     provider.answer = lambda _: Reply(503, headers={"Retry-After": "0"})
     began = time.monotonic()
-    with pytest.raises(EndpointError, match=r"It was called [23] times\. The model is not ready"):
+    with pytest.raises(EndpointError, match=r"It was called \d times\. The model is not ready") as caught:
         Hosting.parse(failure_timeout=1.4).call({"api_url": f"{provider.url}/x", "payload": "a"})
-    assert 0.4 < time.monotonic() - began < 30
-    assert len(provider.requests) <= 3, "a wait of 0 s must not become a busy loop"
+    calls = len(provider.requests)
+    assert f"called {calls} times" in str(caught.value)
+    assert 2 <= calls <= 3, "a wait of 0 s must not become a busy loop"
+    assert 0.45 * (calls - 1) < time.monotonic() - began < 30
 
 
 def test_no_time_for_a_second_try(provider: Provider) -> None:

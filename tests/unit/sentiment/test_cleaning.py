@@ -38,7 +38,7 @@ def test_a_long_text_is_cleaned_in_time() -> None:
     began_s = time.process_time()  # of this work alone: tests share their machine
     for text in ("a" * 10**6, "#" * 10**6, "'a" * 500_000, "http" * 250_000, "@ " * 500_000):
         clean(text)
-    assert time.process_time() - began_s < 10
+    assert time.process_time() - began_s < 3
 
 
 @pytest.mark.parametrize(

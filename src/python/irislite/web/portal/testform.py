@@ -23,8 +23,6 @@ class RequestForm:
 
     def __init__(self, send: Callable[[], Any]) -> None:
         self._send = send  # Control and Enter in the JSON
-        self._classes: dict[str, RequestClass] = {}
-        self._template = ""
 
     def build(self, classes: list[RequestClass], wanted: str) -> None:
         """Make it here, as `offer` with the same will leave it.
@@ -33,7 +31,7 @@ class RequestForm:
         """
         self._classes = {found.name: found for found in classes}
         chosen = self._choice(wanted, "")
-        self._template = self._template_of(chosen)
+        self._template = _template_of(self._classes.get(chosen))
         self._type = ui.select(_TYPES, label="Request type", value=IOP).props("outlined dense")
         self._type.on_value_change(self._choose_type)
         self._class = ui.input("Class name", placeholder="msg.MLRequest", value=chosen)
@@ -89,10 +87,6 @@ class RequestForm:
     def _choice(self, wanted: str, shown: str) -> str:
         return wanted or (shown if shown in self._classes else next(iter(self._classes), ""))
 
-    def _template_of(self, classname: str) -> str:
-        known = self._classes.get(classname)
-        return pretty(known.template) if known else "{}"
-
     def load(self, classname: str, body: str) -> None:
         """Take over an earlier request."""
         self._type.value = STRING if classname == STRING else IOP if classname else PLAIN
@@ -129,7 +123,7 @@ class RequestForm:
                 chip.classes(**{"add" if known and chip.text == known.name else "remove": "chosen"})
         self._hint.text = known.description if known else ""
         untouched = self.text.strip() in ("", self._template.strip())
-        self._template = self._template_of(str(self._class.value or ""))
+        self._template = _template_of(known)
         if untouched:
             self._set_text(self._template)
         self._template_button.set_enabled(known is not None)
@@ -229,6 +223,10 @@ class RequestForm:
         values = json.loads(self.text or "{}")
         values.pop(name, None)
         self._set_text(pretty(values))
+
+
+def _template_of(known: RequestClass | None) -> str:
+    return pretty(known.template) if known else "{}"
 
 
 def pretty(value: Any) -> str:
