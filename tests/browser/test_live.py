@@ -148,6 +148,28 @@ def test_a_page_out_of_sight_is_sent_nothing_and_catches_up(
     expect(processed(other)).to_have_text(processed(page).inner_text())
 
 
+# The connection opens when the test says so; what waits on a timer for it, waits long.
+SLOW_LINE = """
+    const later = window.setTimeout;
+    window.setTimeout = (callback, ms, ...rest) => later(callback, ms === 10 ? 2000 : ms, ...rest);
+    const open = new Promise((resolve) => (window.openLine = resolve));
+    window.WebSocket = class extends WebSocket {
+        set onopen(opened) { super.onopen = (event) => open.then(() => opened(event)); }
+    };
+"""
+
+
+def test_what_is_done_before_the_page_is_connected_keeps_its_order(page: Page) -> None:
+    page.add_init_script(SLOW_LINE)
+    page.goto("/sql")
+    page.get_by_role("textbox", name="Statement").fill("SELECT 40 + 1 AS Answer")
+    assert not page.evaluate("window.socket.connected")
+    page.evaluate("openLine()")
+    page.wait_for_function("window.socket.connected")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_role("region", name="Rows", exact=True).locator("td").last).to_have_text("41")
+
+
 def show(page: Page, in_sight: bool) -> None:
     """As if somebody went to another tab, or came back."""
     page.wait_for_function("window.socket?.connected")

@@ -28,6 +28,7 @@ ASSETS_FOLDER = Path(__file__).parent / "assets"
 _VERSION = hashlib.sha256((ASSETS_FOLDER / "portal.css").read_bytes()).hexdigest()[:12]
 _HEAD = (
     f'<link rel="stylesheet" href="{ASSETS}/portal.css?{_VERSION}">'
+    f'<script type="module" src="{ASSETS}/order.js"></script>'
     f'<script type="module" src="{ASSETS}/session.js"></script>'
     f'<script type="module" src="{ASSETS}/sight.js"></script>'
 )
