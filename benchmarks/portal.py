@@ -243,7 +243,7 @@ def _searched(session: requests.Session, url: str, query: str) -> None:
 def _typed(page: Page, query: str) -> float:
     """From where the other one of rows and none is shown."""
     _drawn(page, "/messages" if query == NOBODY else f"/messages?{urlencode({'q': NOBODY})}")
-    page.wait_for_function("window.did_handshake")
+    page.wait_for_function("window.socket?.connected")
     return float(page.evaluate(TYPED, query))
 
 

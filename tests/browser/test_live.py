@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 import coroutines
 from browser.conftest import Desk
+from browser.walk import CONNECTED
 from irislite.header import BusinessType
 from irislite.views import ItemState, ItemView
 from irislite.web.portal import production, ticks
@@ -163,16 +164,16 @@ def test_what_is_done_before_the_page_is_connected_keeps_its_order(page: Page) -
     page.add_init_script(SLOW_LINE)
     page.goto("/sql")
     page.get_by_role("textbox", name="Statement").fill("SELECT 40 + 1 AS Answer")
-    assert not page.evaluate("window.socket.connected")
+    assert not page.evaluate(CONNECTED)
     page.evaluate("openLine()")
-    page.wait_for_function("window.socket.connected")
+    page.wait_for_function(CONNECTED)
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.get_by_role("region", name="Rows", exact=True).locator("td").last).to_have_text("41")
 
 
 def show(page: Page, in_sight: bool) -> None:
     """As if somebody went to another tab, or came back."""
-    page.wait_for_function("window.socket?.connected")
+    page.wait_for_function(CONNECTED)
     page.evaluate(
         "hidden => { Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});"
         " document.dispatchEvent(new Event('visibilitychange')); }",

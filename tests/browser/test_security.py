@@ -8,8 +8,13 @@ from pathlib import Path
 import pytest
 import requests
 from playwright.sync_api import expect
+from starlette.types import Message, Receive, Scope, Send
 
+import coroutines
 from browser.conftest import PASSWORD, USERNAME, Desk, Visit, sign_in
+from browser.walk import CONNECTED
+from irislite.web.portal.access import Access
+from irislite.web.portal.gate import Gate
 from irislite.web.portal.sessions import Sessions
 
 FORM = {"username": USERNAME, "password": PASSWORD, "next": "/log"}
@@ -127,6 +132,34 @@ def test_a_session_ends_without_use_and_after_a_day(tmp_path: Path, monkeypatch:
     assert token not in (tmp_path / "sessions.json").read_text()
 
 
+@pytest.mark.parametrize(
+    "text", ['42["event",{}]', '427["event",{}]', '42["javascript_response",{}]', '45["event",{}]', "3"]
+)
+def test_an_open_connection_is_not_heard_after_its_session(text: str, desk: Desk, tmp_path: Path) -> None:
+    """However it is written: what the page's script sends, and what a script of one's own could."""
+    sessions = Sessions(tmp_path)
+    token = sessions.open(USERNAME)
+    coming = iter([text, "", text])
+    heard = []
+
+    async def receive() -> Message:
+        if (sent := next(coming, None)) == "":
+            sessions.close(token)
+            sent = next(coming)
+        return {"type": "websocket.receive", "text": sent} if sent else {"type": "websocket.disconnect"}
+
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        while (message := await receive())["type"] == "websocket.receive":
+            heard.append(message["text"])
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    scope = {"type": "websocket", "session": {"token": token}, "headers": []}
+    coroutines.run(Gate(page, Access(desk.accounts, sessions, desk.director.audit))(scope, receive, send))
+    assert heard == [text]
+
+
 def test_an_open_page_ends_with_its_session(visit: Callable[..., Visit], desk: Desk) -> None:
     window = visit()
     page = window.page()
@@ -146,7 +179,7 @@ def test_a_page_that_wakes_up_after_its_session_asks_for_the_sign_in(visit: Call
     page.goto("/log")
     sign_in(page)
     page.wait_for_url("**/log")
-    page.wait_for_function("window.did_handshake")
+    page.wait_for_function(CONNECTED)
     page.evaluate("socket.disconnect()")  # a laptop that is closed
     cookie = next(each for each in window.context.cookies() if each["name"] == desk.accounts.cookie)
     requests.post(f"{desk.url}/signout", cookies={cookie["name"]: cookie["value"]}, allow_redirects=False, timeout=60)

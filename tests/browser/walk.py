@@ -6,9 +6,12 @@ from urllib.parse import parse_qs, urlsplit
 from playwright.sync_api import Page
 
 QUIET_MS = 150
+CONNECTED = "window.socket?.connected"
 LINKS = "[...document.querySelectorAll('main a[href]')].map(link => link.getAttribute('href'))"
 # Sends the event of every listener of every element, as the page's script does, with arguments that could be right.
+# `unheard` counts those that the server has not confirmed.
 PRESS_ALL = """() => {
+  window.unheard = 0;
   const guesses = {
     "click": [{}], "keydown.enter": [{}], "submit": [{}], "pick": ["Sentiment"],
     "update:model-value": ["1"], "update:modelValue": ["1"],
@@ -18,9 +21,12 @@ PRESS_ALL = """() => {
       const args = event.type === "act" && element.props?.actions
         ? element.props.actions.map(action => [[action.name, element.props.rows?.[0]?.id ?? 1]])
         : [guesses[event.type] || [{}]];
-      for (const each of args)
-        window.socket.emit("event", {id: Number(id), client_id: window.clientId, listener_id: event.listener_id,
-                                     args: each.map(value => JSON.stringify(value))});
+      for (const each of args) {
+        const told = {id: Number(id), client_id: window.clientId, listener_id: event.listener_id,
+                      args: each.map(value => JSON.stringify(value))};
+        window.unheard += 1;
+        window.socket.emit("event", told, () => (window.unheard -= 1));
+      }
     }
   }
 }"""
@@ -39,7 +45,7 @@ def walk(page: Page, path: str) -> Iterator[str]:
     while waiting:
         address = waiting.pop(0)
         page.goto(address)
-        page.wait_for_function("window.did_handshake")
+        page.wait_for_function(CONNECTED)
         page.evaluate(SETTLED, QUIET_MS)
         for link in page.evaluate(LINKS):
             if link.startswith(f"{path}?") and _sort(link) not in seen:
@@ -57,7 +63,8 @@ def press_everything(page: Page) -> None:
     """Send the event of every handler; twice, because what opens, as a question, has handlers of its own."""
     for _ in range(2):
         page.evaluate(PRESS_ALL)
-        page.wait_for_timeout(120)
+        page.wait_for_function("!window.unheard")  # nor in the page that an event led to
+        page.wait_for_timeout(120)  # what handlers left to do
 
 
 def _sort(address: str) -> frozenset[str]:

@@ -25,7 +25,8 @@ _HEADERS = {
     "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
 }
 _SCRIPT = re.compile(rb"<script(?=[\s>])")
-_EVENT = '42["event",'  # what somebody did on a page, as socket.io sends it; its other messages are the page's own
+# What somebody did on a page, as socket.io sends it, numbered or not; its other messages are the page's own.
+_EVENT = re.compile(r'42\d*\["event",')
 
 
 def policy(nonce: str = "") -> str:
@@ -81,12 +82,13 @@ class Gate:
         async def watched() -> Message:
             while True:
                 message = await receive()
-                if not (message.get("text") or "").startswith(_EVENT):
+                if message["type"] != "websocket.receive":
                     return message
-                self._access.sessions.use(token)
-                if self._access.owner_of(token) is not None:
-                    return message
-                # Not heard: the session has ended, and the page's clock leads to the sign-in.
+                if self._access.owner_of(token) is None:
+                    continue  # not heard: the session has ended, and the page's clock leads to the sign-in
+                if _EVENT.match(message.get("text") or ""):
+                    self._access.sessions.use(token)
+                return message
 
         # A page elsewhere can open a connection to here, with the cookie: only our own may.
         if self._access.owner_of(token) is not None and from_here(Headers(scope=scope)):
