@@ -1,14 +1,18 @@
 """The room Messages: live, searched by text and by conditions, kept, chosen, resent, exported."""
 
+import asyncio
 import csv
 import json
+import threading
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from browser.accessibility import severe_findings
 from browser.conftest import Desk
 from browser.desk_hosts import MARKUP
 from irislite.header import Body, Draft, Status
+from irislite.web.portal.searchbar import SearchBar
 
 
 def rows(page: Page) -> Locator:
@@ -77,6 +81,42 @@ def test_conditions_are_put_together_by_hand(page: Page, desk: Desk) -> None:
     second.get_by_role("button", name="Take this condition away").click()
     expect(page.get_by_role("searchbox")).to_have_value("status=Error and target=Fragile")
     expect(rows(page).filter(has_text="bergamot")).to_have_count(0)
+
+
+def test_what_is_done_before_the_answer_to_a_search_stays(
+    page: Page, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, look_for = threading.Semaphore(0), SearchBar.look_for
+
+    async def answered(bar: SearchBar, text: str) -> None:
+        await asyncio.to_thread(answers.acquire)
+        await look_for(bar, text)
+
+    monkeypatch.setattr(SearchBar, "look_for", answered)
+    desk.test("Fragile")
+    desk.test("Sentiment")
+    page.goto("/messages")
+    page.get_by_role("button", name="Conditions").click()
+    group = page.get_by_role("group", name="Alternative 1")
+    group.get_by_label("Value of status").select_option("Error")
+    group.get_by_role("button", name="+ and").click()
+    group.get_by_label("Field").nth(1).select_option("target")
+    group.get_by_label("Value of target").fill("Frag")
+    answers.release()
+    expect(page.locator("td.status-completed")).to_have_count(0)
+    expect(group.get_by_label("Value of target")).to_have_value("Frag")
+    expect(page.get_by_role("searchbox")).to_have_value("status=Error")
+    page.keyboard.press("Tab")
+    search(page, "status=Completed")
+    page.get_by_role("searchbox").fill("status=Completed and target=Sent")
+    answers.release()  # of the condition that was left
+    expect(page.locator("td.status-error")).to_have_count(0)
+    answers.release()  # of what was typed there
+    expect(page.locator("td.status-completed").first).to_be_visible()
+    expect(page.get_by_role("searchbox")).to_have_value("status=Completed and target=Sent")
+    page.keyboard.press("Enter")
+    answers.release()
+    expect(group.get_by_label("Value of target")).to_have_value("Sent")
 
 
 def test_a_search_is_kept_for_its_user(page: Page, desk: Desk) -> None:

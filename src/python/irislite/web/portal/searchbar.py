@@ -42,7 +42,7 @@ class SearchBar:
                  "help": field.help}
                 for field in language.fields.values()
             ],
-            "names": names, "hint": hint,
+            "names": names, "hint": hint, "answer": 0,
         })  # fmt: skip
         self._bar.on("search", self._search)
         self._bar.on("save", self._save)
@@ -57,6 +57,7 @@ class SearchBar:
 
     def _read(self, text: str) -> bool:
         """Take a text over, or show what is wrong with it."""
+        self._bar.props.update({"asked": text[:LONGEST_TEXT], "answer": self._bar.props["answer"] + 1})
         try:
             if len(text) > LONGEST_TEXT:
                 raise BadRequest(f"The search has {len(text):,} characters: write at most {LONGEST_TEXT:,}.")

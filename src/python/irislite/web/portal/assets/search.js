@@ -1,5 +1,6 @@
 // A search as text and as conditions, joined by `and` and `or`; and the searches that are kept.
-// Emits `search` with the text, `save` with a name and the text, `forget` with a name.
+// Emits `search` with the text, `save` with a name and the text, `forget` with a name. `answer` counts what the server has
+// read, `asked` is what it read last: what somebody went on doing before the answer came is not undone by it.
 
 const WORDS = { "=": "is", "!=": "is not", "~": "contains", "!~": "does not contain" };
 const TIME_WORDS = { ">=": "since", "<": "before", ">": "after", "<=": "until" };
@@ -63,11 +64,11 @@ const Condition = {
 export default {
   components: { Condition },
   template: `
-    <form class="search-bar" role="search" @submit.prevent="$emit('search', typed)">
+    <form class="search-bar" role="search" @submit.prevent="ask(typed)">
       <div class="search-line">
         <label class="search"><i class="material-icons" aria-hidden="true">search</i>
           <input v-model="typed" type="search" spellcheck="false" autocapitalize="off" autocomplete="off" aria-label="Search"
-                 :placeholder="hint" :aria-invalid="!!problem" @search="typed || $emit('search', '')">
+                 :placeholder="hint" :aria-invalid="!!problem" @search="typed || ask('')">
         </label>
         <button type="submit" class="row-act">Search</button>
         <button type="button" class="row-act" :aria-expanded="open" @click="toggle">
@@ -99,22 +100,35 @@ export default {
     </form>`,
   // Named here, or the browser's own event of a search box, which rises through the form, would be taken for ours.
   emits: ["search", "save", "forget"],
-  props: { fields: Array, query: Array, text: String, problem: String, names: Array, saved: Array, hint: String },
+  props: {
+    fields: Array, query: Array, text: String, asked: String, answer: Number, problem: String, names: Array, saved: Array, hint: String,
+  },
   data() {
-    return { typed: this.text, open: false, groups: [], naming: false, name: "", picked: "", list: "names-" + Math.random().toString(36).slice(2) };
+    return {
+      typed: this.text, open: false, groups: [], naming: false, name: "", picked: "", waiting: [],
+      list: "names-" + Math.random().toString(36).slice(2),
+    };
   },
   created() {
     this.take();
   },
   watch: {
-    text(now) {
-      this.typed = now;
-    },
-    query() {
-      this.take();
+    answer() {
+      const place = this.waiting.findLastIndex((one) => one.text === this.asked);
+      const own = this.waiting.splice(0, place + 1).pop();
+      if (own && own.left !== this.left()) return;
+      this.typed = this.text;
+      if (!own?.byHand) this.take(); // conditions by hand stay, also those without a value yet
     },
   },
   methods: {
+    ask(text, byHand = false) {
+      this.waiting.push({ text, byHand, left: this.left() });
+      this.$emit("search", text);
+    },
+    left() {
+      return JSON.stringify([this.typed, this.groups]);
+    },
     take() {
       this.groups = this.query.map((group) => group.map((condition) => ({ ...condition })));
       if (!this.groups.length) this.groups = [[this.fresh()]];
@@ -130,7 +144,7 @@ export default {
       const complete = this.groups.map((group) => group.filter((condition) => String(condition.value) !== ""));
       const text = complete.filter((group) => group.length).map((group) => group.map(this.written).join(" and ")).join(" or ");
       this.typed = text;
-      this.$emit("search", text);
+      this.ask(text, true);
     },
     written({ field, sign, value }) {
       const text = String(value);
@@ -145,7 +159,7 @@ export default {
     },
     recall() {
       const found = this.saved.find((search) => search.name === this.picked);
-      if (found) this.$emit("search", found.query);
+      if (found) this.ask(found.query);
     },
     keep() {
       if (!this.name.trim()) return;
