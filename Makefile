@@ -4,6 +4,8 @@ BIN := $(VENV)/bin
 
 # Tests that share one production, or count processor time: not two at once.
 ALONE := tests/acceptance tests/unit/test_imports.py
+# A test that fails is tried once more, three of them in a run, and the summary says why it failed: see CONTRIBUTING.md.
+AGAIN := --reruns 1 --max-suite-reruns 3 --rerun-show-tracebacks
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test check bench lock clean
@@ -21,8 +23,8 @@ demo: ## the main job against a running production: train, compare, promote, ask
 
 test: ## set up and run all tests
 	@scripts/setup.sh test
-	$(BIN)/python -m pytest $(ALONE)
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests $(ALONE:%=--ignore %)
+	$(BIN)/python -m pytest $(AGAIN) $(ALONE)
+	$(BIN)/python -m pytest $(AGAIN) -n 2 --dist loadfile tests $(ALONE:%=--ignore %)
 
 check: ## the fast checks: style, types, import rules
 	@scripts/setup.sh test
