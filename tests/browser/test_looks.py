@@ -29,6 +29,7 @@ def sessions(desk: Desk) -> dict[str, int]:
 
 def look(page: Page, shots: Path, name: str) -> None:
     """Take the picture, and see that nothing sticks out and everything has a name."""
+    expect(page.locator(".chart:not(:has(svg))")).to_have_count(0)
     page.wait_for_timeout(60)  # for the last paint
     page.screenshot(path=shots / f"{name}.png")
     assert page.evaluate(OVERFLOW) <= 0

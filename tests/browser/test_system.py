@@ -7,7 +7,7 @@ import requests
 from playwright.sync_api import Page, expect
 
 from browser.conftest import PASSWORD, USERNAME, Desk, Visit
-from browser.walk import CONNECTED, press_everything
+from browser.walk import press_everything, with_tabs
 from irislite.actor import Role
 from irislite.audit import Entry
 from waiting import eventually
@@ -151,13 +151,9 @@ def test_a_viewer_who_presses_everything_changes_nothing(visit: Callable[..., Vi
     for path in ("/production", "/production?item=Sentiment", "/test?item=Sentiment", "/messages", "/log", "/sql", "/system",
                  f"/trace?session={desk.test('Sentiment')}"):  # fmt: skip
         before = state(desk)
-        page.goto(path)
-        page.wait_for_function(CONNECTED)
-        for tab in page.get_by_role("tab").all() or [None]:
-            if tab is not None:
-                tab.click()
+        for place in with_tabs(page, path):
             press_everything(page)
-        assert state(desk) == before, path
+            assert state(desk) == before, place
 
     def deeds() -> list[Entry]:
         entries = desk.director.audit.entries(200, user="the-viewer")

@@ -44,19 +44,33 @@ def walk(page: Page, path: str) -> Iterator[str]:
     waiting, seen = [path], {_sort(path)}
     while waiting:
         address = waiting.pop(0)
-        page.goto(address)
-        page.wait_for_function(CONNECTED)
+        for place in with_tabs(page, address):
+            if place == address:
+                for link in page.evaluate(LINKS):
+                    if link.startswith(f"{path}?") and _sort(link) not in seen:
+                        seen.add(_sort(link))
+                        waiting.append(link)
+            yield place
+
+
+def with_tabs(page: Page, address: str) -> Iterator[str]:
+    """Open a page, then with each of its tabs, each time anew: what is pressed on one may close another."""
+    _open(page, address)
+    count = page.get_by_role("tab").count()
+    yield address
+    for number in range(count):
+        _open(page, address)
+        tab = page.get_by_role("tab").nth(number)
+        name = tab.inner_text()
+        tab.evaluate("tab => tab.click()")  # whatever lies above it
         page.evaluate(SETTLED, QUIET_MS)
-        for link in page.evaluate(LINKS):
-            if link.startswith(f"{path}?") and _sort(link) not in seen:
-                seen.add(_sort(link))
-                waiting.append(link)
-        yield address
-        for tab in page.get_by_role("tab").all():
-            name = tab.inner_text()
-            tab.evaluate("tab => tab.click()")  # whatever lies above it
-            page.evaluate(SETTLED, QUIET_MS)
-            yield f"{address} {name}"
+        yield f"{address} {name}"
+
+
+def _open(page: Page, address: str) -> None:
+    page.goto(address)
+    page.wait_for_function(CONNECTED)
+    page.evaluate(SETTLED, QUIET_MS)
 
 
 def press_everything(page: Page) -> None:
