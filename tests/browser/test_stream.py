@@ -20,20 +20,13 @@ from acceptance.running import PROJECT
 from browser.accessibility import OF_COLOURS, severe_findings
 from browser.conftest import LOOKS, PASSWORD, USERNAME, Visit, new_context, sign_in
 from browser.test_looks import look
+from browser.walk import act_on_row
 from real_redis import RedisServer, free_port
 from sentiment import Names
 from waiting import eventually
 
 KEYWORDS = {"tea": 0.8, "trains": 0.35, "weather": 0.55}
 NAMES = Names("evergreen:sentiment")
-# What the script of the page sends when a row's button is pressed.
-ACT = """row => {
-  for (const [id, element] of Object.entries(mounted_app.elements))
-    for (const event of element.events || [])
-      if (event.type === "act")
-        window.socket.emit("event", {id: Number(id), client_id: window.clientId, listener_id: event.listener_id,
-                                     args: [JSON.stringify(row)]});
-}"""
 MARKUP = "<img src=x onerror=\"document.title='broken in'\">"
 
 
@@ -167,7 +160,7 @@ def test_a_viewer_changes_nothing(browser: Browser, served: Served) -> None:
     expect(dead.get_by_role("button")).to_have_count(0)
     expect(page.get_by_role("button", name="Put all of these back")).to_be_disabled()
     for action in ("back", "drop"):
-        page.evaluate(ACT, [action, before[0][0]])
+        act_on_row(page, action, before[0][0])
     expect(page.get_by_text("This needs the role operator")).to_be_visible()
     assert served.client.xrange(NAMES.dead) == before
     call = requests.post(

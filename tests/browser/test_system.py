@@ -146,11 +146,11 @@ def test_a_viewer_who_presses_everything_changes_nothing(visit: Callable[..., Vi
     """Every handler of every room of irislite, over the page's own connection: what looks disabled, and what is asked back, too."""
     window = visit()
     page = enter(window, Role.VIEWER, "/production")
-    before = state(desk)
     since = (desk.director.audit.entries(1) or [None])[0]
-    for path in ("/production", "/production?item=Sentiment", "/test?item=Sentiment", "/messages", "/log", "/sql", "/system",
-                 f"/trace?session={desk.test('Sentiment')}"):  # fmt: skip
-        before = state(desk)
+    paths = ("/production", "/production?item=Sentiment", "/test?item=Sentiment", "/messages", "/log", "/sql", "/system",
+             f"/trace?session={desk.test('Sentiment')}")  # fmt: skip
+    before = state(desk)
+    for path in paths:
         for place in with_tabs(page, path):
             press_everything(page)
             assert state(desk) == before, place

@@ -8,28 +8,43 @@ from playwright.sync_api import Page
 QUIET_MS = 150
 CONNECTED = "window.socket?.connected"
 LINKS = "[...document.querySelectorAll('main a[href]')].map(link => link.getAttribute('href'))"
-# Sends the event of every listener of every element, as the page's script does, with arguments that could be right.
-# `unheard` counts those that the server has not confirmed.
-PRESS_ALL = """() => {
+# Sends events as the page's script does; `unheard` counts those that the server has not confirmed.
+_TELL = """
   window.unheard = 0;
+  const tell = (id, event, values) => {
+    const told = {id: Number(id), client_id: window.clientId, listener_id: event.listener_id,
+                  args: values.map(value => JSON.stringify(value))};
+    window.unheard += 1;
+    window.socket.emit("event", told, () => (window.unheard -= 1));
+  };
+  const listeners = Object.entries(mounted_app.elements)
+    .flatMap(([id, element]) => (element.events || []).map(event => [id, element, event]));
+"""
+# The event of every listener of every element, with arguments that could be right.
+PRESS_ALL = (
+    "() => {"
+    + _TELL
+    + """
   const guesses = {
     "click": [{}], "keydown.enter": [{}], "submit": [{}], "pick": ["Sentiment"],
     "update:model-value": ["1"], "update:modelValue": ["1"],
   };
-  for (const [id, element] of Object.entries(mounted_app.elements)) {
-    for (const event of element.events || []) {
-      const args = event.type === "act" && element.props?.actions
-        ? element.props.actions.map(action => [[action.name, element.props.rows?.[0]?.id ?? 1]])
-        : [guesses[event.type] || [{}]];
-      for (const each of args) {
-        const told = {id: Number(id), client_id: window.clientId, listener_id: event.listener_id,
-                      args: each.map(value => JSON.stringify(value))};
-        window.unheard += 1;
-        window.socket.emit("event", told, () => (window.unheard -= 1));
-      }
-    }
+  for (const [id, element, event] of listeners) {
+    const args = event.type === "act" && element.props?.actions
+      ? element.props.actions.map(action => [[action.name, element.props.rows?.[0]?.id ?? 1]])
+      : [guesses[event.type] || [{}]];
+    for (const each of args) tell(id, event, each);
   }
 }"""
+)
+# What is sent when a row's button is pressed.
+ACT = (
+    "row => {"
+    + _TELL
+    + """
+  for (const [id, , event] of listeners) if (event.type === "act") tell(id, event, [row]);
+}"""
+)
 
 # Until nothing is added or taken away any more.
 SETTLED = """quiet_ms => new Promise(resolve => {
@@ -76,9 +91,18 @@ def _open(page: Page, address: str) -> None:
 def press_everything(page: Page) -> None:
     """Send the event of every handler; twice, because what opens, as a question, has handlers of its own."""
     for _ in range(2):
-        page.evaluate(PRESS_ALL)
-        page.wait_for_function("!window.unheard")  # nor in the page that an event led to
+        _send(page, PRESS_ALL)
         page.wait_for_timeout(120)  # what handlers left to do
+
+
+def act_on_row(page: Page, action: str, row_id: str) -> None:
+    """Send what a row's button sends, also where it is not shown."""
+    _send(page, ACT, [action, row_id])
+
+
+def _send(page: Page, script: str, argument: object = None) -> None:
+    page.evaluate(script, argument)
+    page.wait_for_function("!window.unheard")  # nor in the page that an event led to
 
 
 def _sort(address: str) -> frozenset[str]:
